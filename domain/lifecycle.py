@@ -1,0 +1,138 @@
+"""How a payment may move. Pure: a state and what happened in, the next state out.
+
+The only rules workflow code calls, since they change together with the workflow.
+"""
+
+from models.channel import Approved, Declined, NextAction, NotAttempted, Outcome, Pending, Unknown
+from models.errors import InvariantBroken
+from models.payment import AttemptStatus, Failure, PaymentState, PaymentStatus
+
+_ENDS: frozenset[PaymentStatus] = frozenset(
+    {
+        PaymentStatus.SUCCEEDED,
+        PaymentStatus.FAILED,
+        PaymentStatus.CANCELED,
+        PaymentStatus.EXPIRED,
+    }
+)
+
+_WAITING: frozenset[PaymentStatus] = frozenset(
+    {PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING, PaymentStatus.REVIEW}
+)
+
+# From where to where. A status may also stay where it is when only its attempt moves.
+_MOVES: dict[PaymentStatus, frozenset[PaymentStatus]] = {
+    PaymentStatus.CREATED: _WAITING | _ENDS,
+    PaymentStatus.REQUIRES_ACTION: _WAITING | _ENDS,
+    PaymentStatus.PROCESSING: _WAITING | _ENDS,
+    PaymentStatus.REVIEW: _WAITING | _ENDS,
+    # The one way out of an end: money that arrived late and was accepted.
+    PaymentStatus.FAILED: frozenset({PaymentStatus.SUCCEEDED}),
+    PaymentStatus.CANCELED: frozenset({PaymentStatus.SUCCEEDED}),
+    PaymentStatus.EXPIRED: frozenset({PaymentStatus.SUCCEEDED}),
+    PaymentStatus.SUCCEEDED: frozenset(),
+}
+
+
+def is_end(status: PaymentStatus) -> bool:
+    """Whether a payment in this status waits for nothing any more."""
+    return status in _ENDS
+
+
+def created() -> PaymentState:
+    """The state of an order that was only written down."""
+    return PaymentState(status=PaymentStatus.CREATED, version=1)
+
+
+def move(
+    state: PaymentState,
+    status: PaymentStatus,
+    *,
+    attempt_status: AttemptStatus | None = None,
+    failure: Failure | None = None,
+    next_action: NextAction | None = None,
+) -> PaymentState:
+    """The next state. Raises InvariantBroken for a move that no payment may make."""
+    if status is not state.status and status not in _MOVES[state.status]:
+        raise InvariantBroken(f"a {state.status} payment cannot become {status}")
+    return PaymentState(
+        status=status,
+        version=state.version + 1,
+        attempt_status=attempt_status or state.attempt_status,
+        failure=failure,
+        next_action=next_action,
+    )
+
+
+def refused(state: PaymentState, failure: Failure) -> PaymentState:
+    """After a verdict said no: nothing was sent anywhere."""
+    return move(state, PaymentStatus.FAILED, failure=failure)
+
+
+def answered(state: PaymentState, outcome: Outcome) -> PaymentState:
+    """After the channel answered, by whatever road: answer, callback or query."""
+    match outcome:
+        case Approved():
+            return move(state, PaymentStatus.SUCCEEDED, attempt_status=AttemptStatus.CHARGED)
+        case Declined(code=code, detail=detail):
+            return move(
+                state,
+                PaymentStatus.FAILED,
+                attempt_status=AttemptStatus.FAILED,
+                failure=Failure(code=code, detail=detail),
+            )
+        case Pending(next_action=None):
+            return move(
+                state,
+                PaymentStatus.PROCESSING
+                if state.next_action is None
+                else PaymentStatus.REQUIRES_ACTION,
+                attempt_status=AttemptStatus.PENDING,
+                next_action=state.next_action,
+            )
+        case Pending(next_action=action):
+            return move(
+                state,
+                PaymentStatus.REQUIRES_ACTION,
+                attempt_status=AttemptStatus.PENDING,
+                next_action=action,
+            )
+        case Unknown():
+            return move(state, PaymentStatus.PROCESSING, attempt_status=AttemptStatus.UNKNOWN)
+        case NotAttempted(detail=detail):
+            return move(
+                state,
+                PaymentStatus.FAILED,
+                attempt_status=AttemptStatus.NOT_SENT,
+                failure=Failure(code="channel_unreachable", detail=detail),
+            )
+
+
+def expired(state: PaymentState) -> PaymentState:
+    """After the payer's time ran out and the channel confirmed that it closed the serial."""
+    return move(
+        state,
+        PaymentStatus.EXPIRED,
+        attempt_status=AttemptStatus.EXPIRED if state.attempt_status else None,
+        failure=Failure(code="expired", detail="the payer did not pay in time"),
+    )
+
+
+def canceled(state: PaymentState) -> PaymentState:
+    """After the app cancelled and the channel confirmed that it closed the serial."""
+    return move(
+        state,
+        PaymentStatus.CANCELED,
+        attempt_status=AttemptStatus.VOIDED if state.attempt_status else None,
+        failure=Failure(code="canceled", detail="canceled on request"),
+    )
+
+
+def needs_review(state: PaymentState) -> PaymentState:
+    """After every road to an answer was tried: a person looks, and evidence may still arrive."""
+    return move(state, PaymentStatus.REVIEW, attempt_status=AttemptStatus.UNKNOWN)
+
+
+def accepted_late(state: PaymentState) -> PaymentState:
+    """After money arrived for a closed payment and the app's policy is to take it."""
+    return move(state, PaymentStatus.SUCCEEDED, attempt_status=AttemptStatus.CHARGED)

@@ -1,0 +1,215 @@
+"""What passes between us and a channel, in neutral words: requests, outcomes, callbacks."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.money import Money
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ---- what the payer has to do next ------------------------------------------------------------
+
+
+class Redirect(Frozen):
+    """Send the payer's browser to `url` with GET."""
+
+    type: Literal["redirect"] = "redirect"
+    url: str
+
+
+class SubmitForm(Frozen):
+    """Let the payer's browser submit `fields` to `url` with POST."""
+
+    type: Literal["form"] = "form"
+    url: str
+    fields: dict[str, str]
+
+
+class ShowQrCode(Frozen):
+    """Show `content` as a QR code; it works until `expires_at`."""
+
+    type: Literal["qr_code"] = "qr_code"
+    content: str
+    expires_at: datetime
+
+
+class SdkParameters(Frozen):
+    """Hand `parameters` to the channel's SDK inside the app."""
+
+    type: Literal["sdk_parameters"] = "sdk_parameters"
+    parameters: dict[str, str]
+
+
+class Confirm(Frozen):
+    """The payer confirms on their own device (a password in the wallet app, an OTP)."""
+
+    type: Literal["confirm"] = "confirm"
+    instructions: str
+
+
+NextAction = Annotated[
+    Redirect | SubmitForm | ShowQrCode | SdkParameters | Confirm, Field(discriminator="type")
+]
+
+
+# ---- what a channel answered ------------------------------------------------------------------
+
+
+class Approved(Frozen):
+    """The channel says the money is taken. `money` is what the channel names, to be compared."""
+
+    kind: Literal["approved"] = "approved"
+    channel_reference: str
+    money: Money
+    paid_at: datetime | None = None
+
+
+class Declined(Frozen):
+    """The channel says, definitively, that this serial takes no money now and never will.
+
+    `code` is ours and stable (`insufficient_funds`, `closed`, `expired`, `refused`, …);
+    `channel_code` is the channel's own.
+    """
+
+    kind: Literal["declined"] = "declined"
+    code: str
+    detail: str
+    channel_code: str = ""
+
+
+class Pending(Frozen):
+    """The channel knows the serial and waits, for the payer or for itself."""
+
+    kind: Literal["pending"] = "pending"
+    detail: str = ""
+    channel_reference: str | None = None
+    next_action: NextAction | None = None
+
+
+class Unknown(Frozen):
+    """We do not know whether money moved. Only a query, a callback or a statement may leave it."""
+
+    kind: Literal["unknown"] = "unknown"
+    detail: str
+    channel_code: str = ""
+
+
+class NotAttempted(Frozen):
+    """The request certainly never reached the channel, or it refused before looking at it."""
+
+    kind: Literal["not_attempted"] = "not_attempted"
+    detail: str
+    channel_code: str = ""
+
+
+Outcome = Annotated[
+    Approved | Declined | Pending | Unknown | NotAttempted, Field(discriminator="kind")
+]
+
+
+class Exchange(Frozen):
+    """One request and its answer as they went over the wire, secrets and card data masked."""
+
+    operation: str
+    request: str
+    response: str | None
+    http_status: int | None
+    started_at: datetime
+    duration_ms: int
+
+
+class Answer(Frozen):
+    """An outcome and the exchange that shows it (None when nothing was sent)."""
+
+    outcome: Outcome
+    exchange: Exchange | None = None
+
+
+# ---- what we ask of a channel -----------------------------------------------------------------
+
+
+class PayRequest(Frozen):
+    """Ask a channel for the money of one attempt. `serial` is ours and stays for ever."""
+
+    payment_id: str
+    serial: str
+    method: str
+    money: Money
+    subject: str
+    expires_at: datetime
+    notify_url: str
+    return_url: str | None = None
+    payer_code: str | None = Field(default=None, repr=False)
+
+
+class QueryRequest(Frozen):
+    """Ask a channel where a serial stands, or to close it."""
+
+    payment_id: str
+    serial: str
+    method: str
+    money: Money
+    expires_at: datetime
+    channel_reference: str | None = None
+
+
+# ---- what a channel tells us ------------------------------------------------------------------
+
+
+class CallbackFacts(Frozen):
+    """A verified callback, translated. `channel_event_id` is the same on every re-send."""
+
+    channel_event_id: str
+    serial: str
+    outcome: Outcome
+    channel_reference: str | None = None
+
+
+class ChannelEvent(Frozen):
+    """News about one attempt for its payment's workflow: the callback kept as `callback_id`."""
+
+    callback_id: str
+    serial: str
+    outcome: Outcome
+    received_at: datetime
+
+
+class ChannelAccountStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class Route(Frozen):
+    """The channel and account chosen for an attempt.
+
+    `account_version` pins the parameters used; `fee_bps` is the price agreed when it was chosen.
+    """
+
+    channel: str
+    account_id: str
+    account_version: int
+    fee_bps: int = 0
+
+
+class ChannelAccount(Frozen):
+    """A merchant's account at a channel. `parameters` are the public ones: secrets stay in storage.
+
+    `fee_bps` is what we keep of each payment that goes through it, in basis points.
+    """
+
+    id: str
+    merchant_id: str
+    app_id: str
+    channel: str
+    version: int
+    status: ChannelAccountStatus
+    methods: tuple[str, ...]
+    fee_bps: int
+    parameters: dict[str, str]
+    created_at: datetime

@@ -1,0 +1,47 @@
+"""Who we work for: apps, merchants, and the keys that open the API."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from models.channel import Frozen
+from models.payment import LateSuccessPolicy
+
+
+class Role(StrEnum):
+    """What a key may do: `app` its own payments, `admin` onboarding, `ops` and `finance` look."""
+
+    APP = "app"
+    ADMIN = "admin"
+    OPS = "ops"
+    FINANCE = "finance"
+
+
+class Caller(Frozen):
+    """Who is calling, as proven by their key. `app_id` is set for the role `app` alone."""
+
+    key_id: str
+    role: Role
+    app_id: str | None = None
+
+
+class App(Frozen):
+    """A business application. Its webhook secret is encrypted at rest and shown once."""
+
+    id: str
+    name: str
+    status: str
+    webhook_url: str | None
+    webhook_paused_at: datetime | None
+    late_success: LateSuccessPolicy
+    payment_limit_minor: int | None
+    created_at: datetime
+
+
+class Merchant(Frozen):
+    """Who the money is for. Belongs to one app."""
+
+    id: str
+    app_id: str
+    name: str
+    status: str
+    created_at: datetime

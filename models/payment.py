@@ -1,0 +1,205 @@
+"""A payment and its attempts: what they are. How they may move is in `domain.lifecycle`."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from models.channel import Frozen, NextAction, Outcome, Route
+from models.money import Money
+
+
+class PaymentStatus(StrEnum):
+    """Stripe's words where it has them, so that developers need not learn new ones."""
+
+    CREATED = "created"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    REQUIRES_CAPTURE = "requires_capture"
+    PARTIALLY_CAPTURED = "partially_captured"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REVIEW = "review"
+
+
+class AttemptStatus(StrEnum):
+    STARTED = "started"
+    PENDING = "pending"
+    AUTHORIZED = "authorized"
+    CHARGED = "charged"
+    FAILED = "failed"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not_sent"
+
+
+class EvidenceKind(StrEnum):
+    """What moved a status. Nothing else may."""
+
+    ORDER = "order"
+    VERDICT = "verdict"
+    ANSWER = "answer"
+    CALLBACK = "callback"
+    QUERY = "query"
+    STATEMENT = "statement"
+    COMMAND = "command"
+    TIMER = "timer"
+
+
+class Evidence(Frozen):
+    """Why a status moved: the kind, and the id of the callback, verdict or command behind it."""
+
+    kind: EvidenceKind
+    reference: str = ""
+    detail: str = ""
+
+
+class LateSuccessPolicy(StrEnum):
+    """What to do with money that arrives after we closed a payment."""
+
+    ACCEPT = "accept"
+    REFUND = "refund"
+    ASK = "ask"
+
+
+class Failure(Frozen):
+    """Why a payment ended without money, in words an app may act on and show."""
+
+    code: str
+    detail: str
+
+
+class PaymentOrder(Frozen):
+    """What an app ordered: the input of `PaymentWorkflow`, and the row written before it starts.
+
+    `initiate_by` is the last moment at which starting is still what the payer expects: after an
+    outage an older order expires without the channel hearing of it.
+    """
+
+    payment_id: str
+    app_id: str
+    merchant_id: str
+    order_no: str
+    money: Money
+    method: str
+    subject: str
+    capture_method: Literal["automatic"] = "automatic"
+    created_at: datetime
+    expires_at: datetime
+    initiate_by: datetime
+    late_success: LateSuccessPolicy
+    fingerprint: str
+    return_url: str | None = None
+    payer_code: str | None = Field(default=None, repr=False)
+
+
+class Attempt(Frozen):
+    """One try on one channel under one serial."""
+
+    id: str
+    payment_id: str
+    number: int
+    serial: str
+    route: Route
+    status: AttemptStatus
+    money: Money
+    channel_reference: str | None = None
+
+
+class Preparation(Frozen):
+    """What was decided before the channel is called: three verdicts, and the reserved attempt.
+
+    `refusal` is set instead of `attempt` when a verdict says no.
+    """
+
+    verdicts: tuple["Verdict", ...]
+    attempt: Attempt | None = None
+    refusal: Failure | None = None
+    notify_url: str = ""
+
+
+class Verdict(Frozen):
+    """One decision as it was taken: by which rule version, with which result, for which reasons."""
+
+    step: Literal["validation", "risk", "routing"]
+    accepted: bool
+    rule_version: str
+    reasons: tuple[str, ...] = ()
+
+
+class PaymentState(Frozen):
+    """Where a payment stands. `version` rises by one with every move and is the CAS token.
+
+    `notified` counts the notifications so far: the next one's sequence number is one more.
+    """
+
+    status: PaymentStatus
+    version: int
+    notified: int = 0
+    attempt_status: AttemptStatus | None = None
+    failure: Failure | None = None
+    next_action: NextAction | None = None
+
+
+class Transition(Frozen):
+    """One move of a payment, as recorded: from `before` to `after` because of `evidence`."""
+
+    payment_id: str
+    before: PaymentState
+    after: PaymentState
+    evidence: Evidence
+    at: datetime
+
+
+class InitiationResult(Frozen):
+    """What the API answers with: the state right after the first channel call."""
+
+    payment_id: str
+    state: PaymentState
+
+
+class Initiation(Frozen):
+    """Argument of the `initiate` update; the fingerprint guards against another body."""
+
+    fingerprint: str
+
+
+class Cancellation(Frozen):
+    """A command to cancel a payment. `command_id` is its evidence, `requested_by` the key id."""
+
+    command_id: str
+    requested_by: str
+    reason: str = ""
+
+
+class Settlement(Frozen):
+    """A payment's end, to be booked in one transaction: status, ledger entries, notification."""
+
+    order: PaymentOrder
+    attempt: Attempt | None
+    transition: Transition
+    outcome: Outcome | None = None
+
+
+class Progress(Frozen):
+    """What a running payment is doing and what it will do next, for operators."""
+
+    status: PaymentStatus
+    doing: str
+    next_step: str
+    next_step_at: datetime | None = None
+
+
+class LateSuccess(Frozen):
+    """Money that arrived for a payment that was already closed: input of `LateSuccessWorkflow`."""
+
+    payment_id: str
+    attempt_id: str
+    callback_id: str
+    policy: LateSuccessPolicy
+    money: Money
+    channel_reference: str

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
 
     # -- where our neighbours are
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    owner_database_url: SecretStr | None = Field(
+        default=None, description="for `paycenter migrate` alone: a role that may change tables"
+    )
     temporal_address: str = Field(default="127.0.0.1:7233", description="host:port")
     temporal_namespace: str = "default"
     temporal_tls: bool = False
@@ -73,6 +76,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool = True
     metrics_port: int = Field(default=0, ge=0, le=65535, description="worker metrics; 0 is off")
+    temporal_metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="the Temporal SDK's own metrics; 0 is off"
+    )
     database_pool_size: int = Field(default=20, ge=2, le=200)
     worker_roles: Annotated[tuple[str, ...], NoDecode] = (
         "payments",

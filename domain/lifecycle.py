@@ -7,6 +7,9 @@ from models.channel import Approved, Declined, NextAction, NotAttempted, Outcome
 from models.errors import InvariantBroken
 from models.payment import AttemptStatus, Failure, PaymentState, PaymentStatus
 
+# How adapters say that a serial takes no money any more because it was closed, not refused.
+CLOSED_CODES = frozenset({"closed", "expired"})
+
 _ENDS: frozenset[PaymentStatus] = frozenset(
     {
         PaymentStatus.SUCCEEDED,
@@ -15,6 +18,9 @@ _ENDS: frozenset[PaymentStatus] = frozenset(
         PaymentStatus.EXPIRED,
     }
 )
+
+# What an app is told of: every end, and that a person has to look.
+_TOLD = _ENDS | {PaymentStatus.REVIEW}
 
 _WAITING: frozenset[PaymentStatus] = frozenset(
     {PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING, PaymentStatus.REVIEW}
@@ -53,15 +59,21 @@ def move(
     next_action: NextAction | None = None,
 ) -> PaymentState:
     """The next state. Raises InvariantBroken for a move that no payment may make."""
-    if status is not state.status and status not in _MOVES[state.status]:
+    if status is not state.status and status not in _MOVES.get(state.status, frozenset()):
         raise InvariantBroken(f"a {state.status} payment cannot become {status}")
     return PaymentState(
         status=status,
         version=state.version + 1,
+        notified=state.notified + (status in _TOLD and status is not state.status),
         attempt_status=attempt_status or state.attempt_status,
         failure=failure,
         next_action=next_action,
     )
+
+
+def differs(before: PaymentState, after: PaymentState) -> bool:
+    """Whether a move changes anything but its own number."""
+    return before.model_copy(update={"version": after.version}) != after
 
 
 def refused(state: PaymentState, failure: Failure) -> PaymentState:
@@ -108,6 +120,23 @@ def answered(state: PaymentState, outcome: Outcome) -> PaymentState:
             )
 
 
+def ended(
+    state: PaymentState, outcome: Outcome, *, is_overdue: bool, is_canceled: bool
+) -> PaymentState:
+    """The end that a final outcome means: a serial that was closed is canceled or expired."""
+    if isinstance(outcome, Declined) and outcome.code in CLOSED_CODES:
+        if is_canceled:
+            return canceled(state)
+        if is_overdue:
+            return expired(state)
+    return answered(state, outcome)
+
+
+def not_sent(state: PaymentState) -> PaymentState:
+    """After a channel was certainly not reached, while another route may still be tried."""
+    return move(state, PaymentStatus.PROCESSING, attempt_status=AttemptStatus.NOT_SENT)
+
+
 def expired(state: PaymentState) -> PaymentState:
     """After the payer's time ran out and the channel confirmed that it closed the serial."""
     return move(
@@ -131,6 +160,12 @@ def canceled(state: PaymentState) -> PaymentState:
 def needs_review(state: PaymentState) -> PaymentState:
     """After every road to an answer was tried: a person looks, and evidence may still arrive."""
     return move(state, PaymentStatus.REVIEW, attempt_status=AttemptStatus.UNKNOWN)
+
+
+def held_late(state: PaymentState) -> PaymentState:
+    """After money arrived for a closed payment that stays closed: a refund or a person decides."""
+    after = move(state, state.status, attempt_status=AttemptStatus.CHARGED, failure=state.failure)
+    return after.model_copy(update={"notified": state.notified + 1})
 
 
 def accepted_late(state: PaymentState) -> PaymentState:

@@ -131,6 +131,44 @@ class Answer(Frozen):
     exchange: Exchange | None = None
 
 
+# ---- what a channel can do -----------------------------------------------------------------
+
+
+class Operation(StrEnum):
+    PAY = "pay"
+    QUERY = "query"
+    CLOSE = "close"
+
+
+class Method(Frozen):
+    """One way to pay on a channel, as apps name it.
+
+    repeat_safe: sending the same serial again moves no money a second time (Source: the channel's
+        own promise, named in the adapter), so an unknown submit may be sent again.
+    payer_present: the payer stands at a till or shows a code that dies within a minute, so an order
+        older than that must not be sent any more.
+    needs_payer_code: the app must pass the code the payer shows.
+    """
+
+    name: str
+    title: str
+    repeat_safe: bool
+    payer_present: bool = False
+    needs_payer_code: bool = False
+
+
+class Capabilities(Frozen):
+    """What a channel can do. Routing reads this and never asks for more."""
+
+    methods: tuple[Method, ...]
+    operations: frozenset[Operation]
+    currencies: frozenset[str]
+    amount_min_minor: int
+    amount_max_minor: int
+    expiry_max_seconds: int
+    timezone: str
+
+
 # ---- what we ask of a channel -----------------------------------------------------------------
 
 

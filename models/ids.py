@@ -38,8 +38,8 @@ def payment_workflow_id(payment_id: str) -> str:
     return f"pay/{payment_id}"
 
 
-def late_workflow_id(callback_id: str) -> str:
-    return f"late/{callback_id}"
+def late_workflow_id(payment_id: str, callback_id: str) -> str:
+    return f"late/{payment_id}/{callback_id}"
 
 
 def notification_workflow_id(app_id: str) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.channel import Frozen, NextAction, Outcome, Route
+from models.channel import Exchange, Frozen, NextAction, Route
 from models.money import Money
 
 
@@ -110,18 +110,6 @@ class Attempt(Frozen):
     channel_reference: str | None = None
 
 
-class Preparation(Frozen):
-    """What was decided before the channel is called: three verdicts, and the reserved attempt.
-
-    `refusal` is set instead of `attempt` when a verdict says no.
-    """
-
-    verdicts: tuple["Verdict", ...]
-    attempt: Attempt | None = None
-    refusal: Failure | None = None
-    notify_url: str = ""
-
-
 class Verdict(Frozen):
     """One decision as it was taken: by which rule version, with which result, for which reasons."""
 
@@ -129,6 +117,24 @@ class Verdict(Frozen):
     accepted: bool
     rule_version: str
     reasons: tuple[str, ...] = ()
+
+
+class Preparation(Frozen):
+    """What was decided before the channel is called: three verdicts, and the reserved attempt.
+
+    `refusal` is set instead of `attempt` when a verdict says no. `query_after` are the seconds of
+    silence before each query (the last repeats), `find_out_within` how many seconds an unknown
+    outcome is queried before it is closed: recorded here, so that a changed setting does not change
+    the course of a payment under way.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    attempt: Attempt | None = None
+    refusal: Failure | None = None
+    repeat_safe: bool = False
+    notify_url: str = ""
+    query_after: tuple[float, ...] = (30,)
+    find_out_within: float = 600
 
 
 class PaymentState(Frozen):
@@ -177,12 +183,16 @@ class Cancellation(Frozen):
 
 
 class Settlement(Frozen):
-    """A payment's end, to be booked in one transaction: status, ledger entries, notification."""
+    """A payment's end, to be booked in one transaction: status, ledger entries, notification.
+
+    `callback_ids` are the callbacks this end answers. `exchange` is the call that showed it.
+    """
 
     order: PaymentOrder
     attempt: Attempt | None
     transition: Transition
-    outcome: Outcome | None = None
+    callback_ids: tuple[str, ...] = ()
+    exchange: Exchange | None = None
 
 
 class Progress(Frozen):

@@ -1,0 +1,185 @@
+"""Sends one notification: signed, to a public address only, reading little of the answer.
+
+Signatures follow Standard Webhooks 1.0.0: HMAC-SHA256 over `id.timestamp.body`, one `v1,…` for
+each secret of the endpoint, so that a secret can be rotated.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import httpcore
+import httpx
+
+from models.notification import DeliveryResult, Endpoint, Notification
+
+# A receiver that needs longer has not taken it. Bounds the whole exchange, slow headers included.
+DEADLINE_SECONDS = 15.0
+# Nobody needs more of an answer than its status; the rest is not read.
+_ANSWER_MAX_BYTES = 64 * 1024
+_RETRY_AFTER_MAX_SECONDS = 86_400
+_HTTP_GONE = 410
+
+
+# Set aside by IANA, yet "global" to the ipaddress module of some Python versions: local NAT64,
+# old site-local, 6to4 relays, segment routing (Source: IANA special-purpose registries, 2026-11).
+_SET_ASIDE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("64:ff9b:1::/48", "fec0::/10", "192.88.99.0/24", "5f00::/16")
+)
+
+
+class ForbiddenAddress(Exception):
+    """The endpoint's name leads to an address that is not public."""
+
+
+class WebhookSender:
+    """One pooled client. `allow_private` is for development alone."""
+
+    def __init__(self, *, allow_private: bool = False) -> None:
+        transport = httpx.AsyncHTTPTransport(retries=0, trust_env=False)
+        transport._pool = httpcore.AsyncConnectionPool(  # no public way to set the backend
+            ssl_context=ssl.create_default_context(),
+            max_connections=100,
+            max_keepalive_connections=20,
+            network_backend=_PublicOnly(allow_private=allow_private),
+        )
+        self._client = httpx.AsyncClient(
+            transport=transport, follow_redirects=False, trust_env=False, timeout=DEADLINE_SECONDS
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
+
+    async def send(self, endpoint: Endpoint, notification: Notification) -> DeliveryResult:
+        """Try once. Only a 2xx is delivered; whatever else happens is in the result."""
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await self._send(endpoint, notification)
+        except ForbiddenAddress as error:
+            return DeliveryResult(delivered=False, error=str(error))
+        except TimeoutError:
+            return DeliveryResult(delivered=False, error="no answer in time")
+        except (httpx.HTTPError, httpcore.NetworkError, httpx.InvalidURL, OSError) as error:
+            return DeliveryResult(delivered=False, error=type(error).__name__)
+
+    async def _send(self, endpoint: Endpoint, notification: Notification) -> DeliveryResult:
+        headers = signed_headers(endpoint.secrets, notification, datetime.now(UTC))
+        body = notification.body.encode()
+        async with self._client.stream(
+            "POST", endpoint.url, content=body, headers=headers
+        ) as answer:
+            await _read_a_little(answer)
+            return DeliveryResult(
+                delivered=answer.is_success,
+                status_code=answer.status_code,
+                error=None if answer.is_success else f"answered {answer.status_code}",
+                retry_after_seconds=_retry_after(answer),
+                gone=answer.status_code == _HTTP_GONE,
+            )
+
+
+def signed_headers(
+    secrets: Iterable[bytes], notification: Notification, now: datetime
+) -> dict[str, str]:
+    """The headers of one try; the id stays the same over all tries, the timestamp is this one's."""
+    timestamp = str(int(now.timestamp()))
+    signed = f"{notification.id}.{timestamp}.{notification.body}".encode()
+    signatures = (
+        "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+        for secret in secrets
+    )
+    return {
+        "content-type": "application/json",
+        "user-agent": "paycenter-webhooks/1",
+        "webhook-id": notification.id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+class _PublicOnly(httpcore.AsyncNetworkBackend):
+    """Resolves a name, checks every address it leads to, and connects to one that was checked.
+
+    Checking and connecting use the same answer, so a name cannot point elsewhere in between.
+    """
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
+        self._backend = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  # the signature is httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        address = await self._checked(host, port)
+        return await self._backend.connect_tcp(
+            address, port, timeout, local_address, socket_options
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        await self._backend.sleep(seconds)
+
+    async def _checked(self, host: str, port: int) -> str:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+        if not self._allow_private and not all(is_public(address) for address in addresses):
+            raise ForbiddenAddress("the endpoint's address is not public")
+        return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is on the open internet, also inside IPv6 forms that carry an IPv4 one."""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour or _nat64(parsed)
+        if inner is not None:
+            return is_public(str(inner))
+        if parsed.teredo is not None:
+            return False
+    if any(parsed in network for network in _SET_ASIDE):
+        return False
+    return parsed.is_global and not parsed.is_multicast
+
+
+def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address in ipaddress.IPv6Network("64:ff9b::/96"):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
+
+
+async def _read_a_little(answer: httpx.Response) -> None:
+    """Take up to 64 KiB so that the connection can be used again; more is cut off."""
+    taken = 0
+    async for chunk in answer.aiter_raw():
+        taken += len(chunk)
+        if taken > _ANSWER_MAX_BYTES:
+            return
+
+
+def _retry_after(answer: httpx.Response) -> int | None:
+    value = answer.headers.get("retry-after", "")
+    return (
+        min(int(value), _RETRY_AFTER_MAX_SECONDS) if value.isascii() and value.isdigit() else None
+    )

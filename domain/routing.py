@@ -1,0 +1,76 @@
+"""Which channel account an attempt goes to.
+
+The oldest account that can do it wins; one that was tried in vain is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from models.channel import Capabilities, ChannelAccount, Operation, Route
+from models.payment import PaymentOrder, Verdict
+
+RULE_VERSION = "routing-1"
+
+
+def plan_route(
+    order: PaymentOrder,
+    *,
+    accounts: Sequence[ChannelAccount],
+    capabilities: Mapping[str, Capabilities],
+    tried: AbstractSet[str] = frozenset(),
+) -> tuple[Verdict, Route | None]:
+    """The route for the next attempt, and why each account before it was passed over.
+
+    `accounts` come oldest first; `capabilities` are by channel name.
+    """
+    reasons: list[str] = []
+    for account in accounts:
+        obstacle = _obstacle(order, account, capabilities.get(account.channel), tried)
+        if obstacle is None:
+            reasons.append(f"{account.id} on {account.channel} takes it")
+            return _verdict(reasons, accepted=True), _route_to(account)
+        reasons.append(f"{account.id}: {obstacle}")
+    if not reasons:
+        reasons.append(f"the merchant has no active account for {order.method}")
+    return _verdict(reasons, accepted=False), None
+
+
+def _obstacle(
+    order: PaymentOrder,
+    account: ChannelAccount,
+    able: Capabilities | None,
+    tried: AbstractSet[str],
+) -> str | None:
+    if account.id in tried:
+        return "was tried before"
+    if able is None:
+        return f"channel {account.channel} is not installed"
+    if Operation.PAY not in able.operations or order.method not in _names(able):
+        return f"{account.channel} has no {order.method}"
+    if order.money.currency not in able.currencies:
+        return f"{account.channel} does not take {order.money.currency}"
+    if not able.amount_min_minor <= order.money.amount_minor <= able.amount_max_minor:
+        return (
+            f"{account.channel} takes {able.amount_min_minor} to {able.amount_max_minor} "
+            "minor units"
+        )
+    return None
+
+
+def _names(able: Capabilities) -> set[str]:
+    return {method.name for method in able.methods}
+
+
+def _route_to(account: ChannelAccount) -> Route:
+    return Route(
+        channel=account.channel,
+        account_id=account.id,
+        account_version=account.version,
+        fee_bps=account.fee_bps,
+    )
+
+
+def _verdict(reasons: list[str], *, accepted: bool) -> Verdict:
+    return Verdict(
+        step="routing", accepted=accepted, rule_version=RULE_VERSION, reasons=tuple(reasons)
+    )

@@ -1,0 +1,56 @@
+"""What the steps of a payment take: one model for each activity."""
+
+from models.channel import Exchange, Frozen, PayRequest, QueryRequest, Route
+from models.payment import Attempt, PaymentOrder, Transition
+
+
+class PrepareStep(Frozen):
+    """Decide on attempt `number`, leaving out the accounts already tried in vain."""
+
+    order: PaymentOrder
+    number: int
+    tried_account_ids: tuple[str, ...] = ()
+
+
+class PayStep(Frozen):
+    """Send one attempt to its channel. `repeat_safe`: a lost answer may be asked for again."""
+
+    route: Route
+    request: PayRequest
+    repeat_safe: bool
+
+
+class QueryStep(Frozen):
+    """Ask a channel about one attempt. `until_known`: keep asking while the answer is unknown."""
+
+    route: Route
+    request: QueryRequest
+    until_known: bool = False
+
+
+class RecordStep(Frozen):
+    """Write down a move that is not an end: status, attempt, and the exchange that shows it."""
+
+    transition: Transition
+    attempt: Attempt
+    exchange: Exchange | None = None
+
+
+class DeliveryRound(Frozen):
+    """What one round of deliveries for an app left: seconds until the next, or nothing to do."""
+
+    next_in_seconds: float | None = None
+    paused: bool = False
+    delivered: int = 0
+    failed: int = 0
+
+
+def query_of(order: PaymentOrder, attempt: Attempt) -> QueryRequest:
+    return QueryRequest(
+        payment_id=order.payment_id,
+        serial=attempt.serial,
+        method=order.method,
+        money=order.money,
+        expires_at=order.expires_at,
+        channel_reference=attempt.channel_reference,
+    )

@@ -1,0 +1,31 @@
+"""Apps and the keys that open the API."""
+
+from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+
+from models.tables.metadata import INSTANT, METADATA
+
+APP = Table(
+    "app",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("webhook_url", Text),
+    Column("webhook_secret", LargeBinary, nullable=False),
+    Column("webhook_paused_at", INSTANT),
+    Column("late_success", Text, nullable=False),
+    Column("payment_limit_minor", BigInteger),
+    Column("created_at", INSTANT, nullable=False),
+)
+
+API_KEY = Table(
+    "api_key",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("app_id", Text),
+    Column("name", Text, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("disabled_at", INSTANT),
+)

@@ -1,0 +1,297 @@
+"""A time-skipping Temporal server, and payments whose steps follow a script.
+
+The steps themselves are tested where they touch something real; here only the order of events is.
+"""
+
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.common import (
+    SearchAttributeKey,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
+from temporalio.worker import Worker
+
+from engine import search_attributes
+from engine.client import data_converter
+from engine.sandbox import sandbox_runner
+from models import ids
+from models.channel import (
+    Answer,
+    Approved,
+    ChannelEvent,
+    Outcome,
+    Pending,
+    Route,
+    ShowQrCode,
+    Unknown,
+)
+from models.errors import ChannelUnavailable
+from models.money import Money
+from models.payment import (
+    Attempt,
+    AttemptStatus,
+    Failure,
+    Initiation,
+    InitiationResult,
+    LateSuccessPolicy,
+    PaymentOrder,
+    PaymentState,
+    Preparation,
+    Settlement,
+    Verdict,
+)
+from models.steps import PayStep, PrepareStep, QueryStep, RecordStep
+from workflows.payment import PaymentWorkflow
+from workflows.queues import channel_queue
+
+KEYS = {"k1": b"1" * 32}
+PRICE = Money(amount_minor=1999, currency="CNY")
+
+
+def approved(money: Money = PRICE) -> Approved:
+    return Approved(channel_reference="2026112022001", money=money)
+
+
+def shows_qr() -> Pending:
+    code = ShowQrCode(content="https://qr.example/1", expires_at=_soon())
+    return Pending(next_action=code)
+
+
+def _soon() -> datetime:
+    return datetime.now(UTC) + timedelta(minutes=15)
+
+
+@dataclass
+class Script:
+    """What each step answers, in turn (the last answer repeats), and what the steps were told."""
+
+    pay: Sequence[Outcome] = field(default_factory=lambda: [shows_qr()])
+    query: Sequence[Outcome] = field(default_factory=lambda: [Pending()])
+    close: Sequence[Outcome] = field(default_factory=lambda: [Unknown(detail="scripted")])
+    refusal: Failure | None = None
+    accounts: int = 1
+    repeat_safe: bool = True
+    told: list[str] = field(default_factory=list)
+    sent: list[PayStep] = field(default_factory=list)
+    records: list[RecordStep] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+    fail_settle_times: int = 0
+
+    def answer(self, step: str, answers: Sequence[Outcome]) -> Outcome:
+        asked_before = self.told.count(step)
+        self.told.append(step)
+        return answers[min(asked_before, len(answers) - 1)]
+
+
+class ScriptedSteps:
+    """Stands in for the activities, by their names."""
+
+    def __init__(self, channel: str) -> None:
+        self.script = Script()
+        self._channel = channel
+
+    @activity.defn
+    async def prepare_attempt(self, step: PrepareStep) -> Preparation:
+        verdict = Verdict(step="routing", accepted=True, rule_version="test")
+        if self.script.refusal or step.number > self.script.accounts:
+            refusal = self.script.refusal or Failure(code="no_route", detail="none left")
+            return Preparation(verdicts=(verdict,), refusal=refusal)
+        payment_id = step.order.payment_id
+        attempt = Attempt(
+            id=ids.attempt_id(payment_id, step.number),
+            payment_id=payment_id,
+            number=step.number,
+            serial=ids.serial(payment_id, step.number),
+            route=Route(channel=self._channel, account_id=f"acc_{step.number}", account_version=1),
+            status=AttemptStatus.STARTED,
+            money=step.order.money,
+        )
+        return Preparation(
+            verdicts=(verdict,),
+            attempt=attempt,
+            repeat_safe=self.script.repeat_safe,
+            notify_url="https://pay.example/callbacks",
+            query_after=(30, 60, 120),
+            find_out_within=60,
+        )
+
+    @activity.defn
+    async def pay(self, step: PayStep) -> Answer:
+        self.script.sent.append(step)
+        return Answer(outcome=self.script.answer("pay", self.script.pay))
+
+    @activity.defn
+    async def query(self, step: QueryStep) -> Answer:
+        outcome = self.script.answer("query", self.script.query)
+        if step.until_known and isinstance(outcome, Unknown):
+            raise ChannelUnavailable(outcome.detail)
+        return Answer(outcome=outcome)
+
+    @activity.defn
+    async def close(self, step: QueryStep) -> Answer:
+        return Answer(outcome=self.script.answer("close", self.script.close))
+
+    @activity.defn
+    async def record_move(self, step: RecordStep) -> None:
+        self.script.records.append(step)
+
+    @activity.defn
+    async def settle(self, settlement: Settlement) -> None:
+        if self.script.fail_settle_times:
+            self.script.fail_settle_times -= 1
+            raise ChannelUnavailable("scripted")
+        self.script.settlements.append(settlement)
+
+
+class Till:
+    """Starts payments the way the API does and plays the channel's part."""
+
+    def __init__(self, env: WorkflowEnvironment, queue: str, steps: ScriptedSteps) -> None:
+        self.env = env
+        self.client: Client = env.client
+        self.queue = queue
+        self._steps = steps
+
+    @property
+    def script(self) -> Script:
+        return self._steps.script
+
+    def order(self, **changes: Any) -> PaymentOrder:
+        now = datetime.now(UTC)
+        values: dict[str, Any] = {
+            "payment_id": ids.new_id("pay"),
+            "app_id": "app_1",
+            "merchant_id": "mer_1",
+            "order_no": "A-1",
+            "money": PRICE,
+            "method": "alipay_qr",
+            "subject": "tea",
+            "created_at": now,
+            "expires_at": now + timedelta(minutes=15),
+            "initiate_by": now + timedelta(minutes=15),
+            "late_success": LateSuccessPolicy.REFUND,
+            "fingerprint": "f" * 64,
+        }
+        return PaymentOrder(**(values | changes))
+
+    async def start(self, order: PaymentOrder | None = None) -> WorkflowHandle[Any, PaymentState]:
+        order = order or self.order()
+        return await self.client.start_workflow(
+            PaymentWorkflow.run,
+            order,
+            id=ids.payment_workflow_id(order.payment_id),
+            task_queue=self.queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            search_attributes=_attributes(order),
+        )
+
+    async def pay(self, order: PaymentOrder) -> InitiationResult:
+        operation = WithStartWorkflowOperation(
+            PaymentWorkflow.run,
+            order,
+            id=ids.payment_workflow_id(order.payment_id),
+            task_queue=self.queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            search_attributes=_attributes(order),
+        )
+        return await self.client.execute_update_with_start_workflow(
+            PaymentWorkflow.initiate,
+            Initiation(fingerprint=order.fingerprint),
+            id=f"init-{order.fingerprint[:16]}",
+            start_workflow_operation=operation,
+        )
+
+    async def initiated(self, handle: WorkflowHandle[Any, PaymentState]) -> InitiationResult:
+        return await handle.execute_update(
+            PaymentWorkflow.initiate, Initiation(fingerprint="f" * 64)
+        )
+
+    async def tell(
+        self,
+        handle: WorkflowHandle[Any, PaymentState],
+        outcome: Outcome,
+        *,
+        callback_id: str = "cb_1",
+        number: int = 1,
+    ) -> None:
+        payment_id = handle.id.removeprefix("pay/")
+        event = ChannelEvent(
+            callback_id=callback_id,
+            serial=ids.serial(payment_id, number),
+            outcome=outcome,
+            received_at=datetime.now(UTC),
+        )
+        await handle.signal(PaymentWorkflow.channel_event, event)
+
+
+def _attributes(order: PaymentOrder) -> Any:
+    return search_attributes.of_order(
+        app_id=order.app_id,
+        merchant_id=order.merchant_id,
+        amount_minor=order.money.amount_minor,
+        currency=order.money.currency,
+    )
+
+
+@pytest.fixture(scope="session")
+async def skipping_env() -> AsyncIterator[WorkflowEnvironment]:
+    """The one place that knows how time skipping is switched on in this server version."""
+    kinds: dict[str, Any] = {
+        "Keyword": SearchAttributeKey.for_keyword,
+        "Int": SearchAttributeKey.for_int,
+    }
+    env = await WorkflowEnvironment.start_time_skipping_v2(
+        ts_config=TimeSkippingConfig(enabled=False),
+        dev_server_existing_path=shutil.which("temporal"),
+        search_attributes=[
+            kinds[kind](name) for name, kind in search_attributes.REGISTERED.items()
+        ],
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            "frontend.WorkflowTimeSkippingEnabled=true",
+        ],
+        dev_server_startup_timeout=timedelta(seconds=30),
+        data_converter=data_converter(KEYS),
+    )
+    yield env
+    await env.shutdown()
+
+
+@pytest.fixture(scope="session")
+async def _workers(skipping_env: WorkflowEnvironment) -> AsyncIterator[tuple[str, ScriptedSteps]]:
+    name = uuid.uuid4().hex[:8]
+    steps = ScriptedSteps(f"test-{name}")
+    queue = f"payments-{name}"
+    async with (
+        Worker(
+            skipping_env.client,
+            task_queue=queue,
+            workflows=[PaymentWorkflow],
+            activities=[steps.prepare_attempt, steps.record_move, steps.settle],
+            workflow_runner=sandbox_runner(),
+        ),
+        Worker(
+            skipping_env.client,
+            task_queue=channel_queue(f"test-{name}"),
+            activities=[steps.pay, steps.query, steps.close],
+        ),
+    ):
+        yield queue, steps
+
+
+@pytest.fixture
+def till(skipping_env: WorkflowEnvironment, _workers: tuple[str, ScriptedSteps]) -> Till:
+    queue, steps = _workers
+    steps.script = Script()
+    return Till(skipping_env, queue, steps)

@@ -1,0 +1,88 @@
+"""Timeouts and retries by name, each with its reason. Nothing else in `workflows/` sets any."""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+
+
+class LocalOptions(TypedDict):
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+class ActivityOptions(TypedDict, total=False):
+    start_to_close_timeout: timedelta
+    schedule_to_start_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+# Our own reads and writes: idempotent, so tried until PostgreSQL is back. Local, because a step of
+# its own in the task queue would cost six events and a workflow task (docs/decisions/003).
+OUR_RECORDS = LocalOptions(
+    start_to_close_timeout=timedelta(seconds=5),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=10)
+    ),
+)
+
+# Money goes out once per serial. The channel's HTTP deadline is shorter than ours, so that the
+# adapter, not Temporal, says what happened. Waiting in the queue is bounded apart from that: what
+# was never handed to a worker was certainly not sent.
+SEND_DEADLINE = timedelta(seconds=20)
+SEND_QUEUE_TIME = timedelta(seconds=60)
+SEND_ONCE = ActivityOptions(
+    start_to_close_timeout=SEND_DEADLINE,
+    schedule_to_start_timeout=SEND_QUEUE_TIME,
+    retry_policy=RetryPolicy(maximum_attempts=1),
+)
+
+# The channel promises that the same serial moves no money twice: a lost answer is asked for again.
+SEND_UNTIL_ANSWERED = ActivityOptions(
+    start_to_close_timeout=SEND_DEADLINE,
+    schedule_to_start_timeout=SEND_QUEUE_TIME,
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        backoff_coefficient=3.0,
+        maximum_attempts=3,
+    ),
+)
+
+# A question moves nothing. One round; the workflow decides when to ask again.
+ASK_ONCE = ActivityOptions(
+    start_to_close_timeout=SEND_DEADLINE,
+    schedule_to_close_timeout=timedelta(minutes=2),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3),
+)
+
+
+def ask_until_known(seconds: float) -> ActivityOptions:
+    """After an unknown outcome, for at most `seconds`: often at first, then ever more slowly.
+
+    Retries of one activity add no history. Alipay asks for 3 to 6 seconds between queries for about
+    a minute, then a cancel (Source: opendocs.alipay.com, cancel flow, read 2026-11-20).
+    """
+    return ActivityOptions(
+        start_to_close_timeout=SEND_DEADLINE,
+        schedule_to_close_timeout=timedelta(seconds=seconds),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=1),
+            backoff_coefficient=2.0,
+            maximum_interval=timedelta(seconds=60),
+        ),
+    )
+
+
+# Closing moves nothing to us and may be repeated; the query after it decides.
+CLOSE = ASK_ONCE
+
+# One round of deliveries for one app: bounded by its own deadlines, so a lost worker shows soon.
+DELIVER = ActivityOptions(
+    start_to_close_timeout=timedelta(minutes=5),
+    heartbeat_timeout=timedelta(seconds=60),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)
+    ),
+)

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     alipay_gateway_url: str = "https://openapi.alipay.com/gateway.do"
     channel_connect_timeout: timedelta = timedelta(seconds=3)
     channel_read_timeout: timedelta = timedelta(seconds=10)
+    channel_clock_margin: timedelta = Field(
+        default=timedelta(seconds=60), description="how far a channel's clock may be from ours"
+    )
     # How long silence lasts before the channel is asked, step by step; the last step repeats.
     query_after: Annotated[tuple[float, ...], NoDecode] = Field(
         default=(30, 60, 120, 300), description="seconds of silence before each query: 30,60,120"

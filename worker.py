@@ -105,7 +105,11 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             client=client,
             database=database,
             vault=Vault(keys, active=next(iter(keys))),
-            registry=build_registry(http, alipay_gateway_url=settings.alipay_gateway_url),
+            registry=build_registry(
+                http,
+                alipay_gateway_url=settings.alipay_gateway_url,
+                clock_margin=settings.channel_clock_margin,
+            ),
             sender=sender,
             settings=settings,
         )
@@ -133,6 +137,7 @@ def _payments_worker(parts: Parts, first_delivery: FirstDelivery) -> Worker:
         callback_url=parts.settings.public_url,
         query_after=parts.settings.query_after,
     )
+    records = RecordActivities(parts.database)
     ledger = LedgerActivities(parts.database, first_delivery)
     return Worker(
         parts.client,
@@ -140,9 +145,11 @@ def _payments_worker(parts: Parts, first_delivery: FirstDelivery) -> Worker:
         workflows=[PaymentWorkflow, LateSuccessWorkflow],
         activities=[
             preparation.prepare_attempt,
-            RecordActivities(parts.database).record_move,
+            records.record_move,
+            records.read_late_case,
             ledger.settle,
             ledger.settle_late,
+            ledger.dismiss_late,
         ],
         workflow_runner=sandbox_runner(),
         interceptors=[ActivityErrors()],

@@ -1,13 +1,12 @@
 """Channel accounts, decrypted and parsed once per version."""
 
-from channels.registry import ChannelRegistry
-from storage.vault import Vault
-
 from channels.base import Account
+from channels.registry import ChannelRegistry
 from models.channel import Route
 from models.errors import ChannelMisconfigured
 from storage import channel_accounts
 from storage.database import Database
+from storage.vault import Vault
 
 # Enough for every account of a large house; one entry is a few kilobytes.
 _CACHE_MAX = 10_000

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from channels.registry import ChannelRegistry
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.accounts import AccountReader
 from channels.base import Account, Channel
+from channels.registry import ChannelRegistry
 from models.channel import Answer, Exchange, NotAttempted, QueryRequest, Unknown
 from models.errors import ChannelMisconfigured
 from models.steps import PayStep, QueryStep

@@ -10,8 +10,6 @@ import random
 import time
 from datetime import UTC, datetime, timedelta
 
-from storage.vault import Vault
-
 from activities.webhook import WebhookSender
 from domain.notifications import wait_before_retry
 from models.errors import Unavailable
@@ -20,6 +18,7 @@ from observability import metrics
 from observability.logs import logger
 from storage import apps, notifications
 from storage.database import Database
+from storage.vault import Vault
 
 _log = logger(__name__)
 

@@ -71,13 +71,17 @@ class LedgerActivities:
             await self._mark_handled(late.callback_id)
             return None
         settlement = _late_settlement(late, recorded, attempt.model_copy(update=_charged(late)))
-        after = settlement.transition.after
-        await self._book(
+        is_new = await self._book(
             settlement,
             ledger_transaction=_capture(settlement) or _suspense(settlement, late),
             notification=_news(settlement, note=_LATE_NOTES[late.policy]),
         )
-        return after
+        return settlement.transition.after if is_new else None
+
+    @activity.defn
+    async def dismiss_late(self, late: LateSuccess) -> None:
+        """The channel took the money back by itself: nothing to book, and the callback is done."""
+        await self._mark_handled(late.callback_id)
 
     async def _book(
         self,
@@ -85,7 +89,8 @@ class LedgerActivities:
         *,
         ledger_transaction: LedgerTransaction | None,
         notification: Notification | None,
-    ) -> None:
+    ) -> bool:
+        """True when it was booked now, False when it was on disk already."""
         async with self._database.transaction("settle payment") as connection:
             is_new = await payments.settle(
                 connection,
@@ -95,6 +100,7 @@ class LedgerActivities:
             )
         if is_new and notification:
             self._first_delivery.offer(notification)
+        return is_new
 
     async def _mark_handled(self, callback_id: str) -> None:
         async with self._database.transaction("mark callback handled") as connection:

@@ -3,7 +3,6 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from storage.vault import Vault
 from temporalio import activity
 
 from activities.webhook import WebhookSender
@@ -14,6 +13,7 @@ from observability import metrics
 from observability.logs import logger
 from storage import apps, notifications
 from storage.database import Database
+from storage.vault import Vault
 
 _log = logger(__name__)
 

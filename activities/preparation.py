@@ -2,10 +2,9 @@
 
 from datetime import UTC, datetime
 
-from channels.registry import ChannelRegistry
-from storage.payments import OrderFacts
 from temporalio import activity
 
+from channels.registry import ChannelRegistry
 from domain.risk import assess_risk
 from domain.routing import plan_route
 from domain.validation import validate_order
@@ -15,6 +14,7 @@ from models.payment import Attempt, AttemptStatus, Failure, PaymentOrder, Prepar
 from models.steps import PrepareStep
 from storage import payments
 from storage.database import Database
+from storage.payments import OrderFacts
 
 # How long an unknown outcome is queried before it is closed. At a till nobody waits longer than a
 # minute (Source: Alipay's cancel flow, read 2026-11-20); elsewhere the payer may still come back.
@@ -45,11 +45,11 @@ class PreparationActivities:
         """Decide on attempt `step.number` and reserve its serial. Twice gives the same attempt."""
         async with self._database.transaction("prepare attempt") as connection:
             facts = await payments.read_order_facts(connection, step.order)
-            preparation = self._decide(step, facts)
-            await payments.record_preparation(
-                connection, step.order, preparation, datetime.now(UTC)
+            decided = self._decide(step, facts)
+            attempt = await payments.record_preparation(
+                connection, step.order, decided, datetime.now(UTC)
             )
-        return preparation
+        return self._with_instructions(decided, attempt, step.order.method)
 
     def _decide(self, step: PrepareStep, facts: OrderFacts) -> Preparation:
         order = step.order
@@ -69,35 +69,47 @@ class PreparationActivities:
         verdicts.append(verdict)
         if route is None:
             return _refusal(verdicts, code="no_route")
-        return self._reserve(order, step.number, route, tuple(verdicts))
-
-    def _reserve(
-        self, order: PaymentOrder, number: int, route: Route, verdicts: tuple[Verdict, ...]
-    ) -> Preparation:
-        method = self._method(route.channel, order.method)
-        attempt = Attempt(
-            id=ids.attempt_id(order.payment_id, number),
-            payment_id=order.payment_id,
-            number=number,
-            serial=ids.serial(order.payment_id, number),
-            route=route,
-            status=AttemptStatus.STARTED,
-            money=order.money,
-        )
         return Preparation(
-            verdicts=verdicts,
-            attempt=attempt,
-            repeat_safe=method.repeat_safe,
-            notify_url=f"{self._callback_url}/callbacks/{route.channel}/{route.account_id}",
-            query_after=self._query_after,
-            find_out_within=(
-                FIND_OUT_AT_TILL_SECONDS if method.payer_present else FIND_OUT_SECONDS
-            ),
+            verdicts=tuple(verdicts), attempt=_first_state(order, step.number, route)
+        )
+
+    def _with_instructions(
+        self, decided: Preparation, attempt: Attempt | None, method_name: str
+    ) -> Preparation:
+        """Add how the channel is to be called, for the attempt as it stands on disk."""
+        if attempt is None:
+            return decided
+        route = attempt.route
+        method = self._method(route.channel, method_name)
+        return decided.model_copy(
+            update={
+                "attempt": attempt,
+                "repeat_safe": method.repeat_safe,
+                "notify_url": (
+                    f"{self._callback_url}/callbacks/{route.channel}/{route.account_id}"
+                ),
+                "query_after": self._query_after,
+                "find_out_within": (
+                    FIND_OUT_AT_TILL_SECONDS if method.payer_present else FIND_OUT_SECONDS
+                ),
+            }
         )
 
     def _method(self, channel: str, name: str) -> Method:
         methods = self._capabilities[channel].methods
         return next(method for method in methods if method.name == name)
+
+
+def _first_state(order: PaymentOrder, number: int, route: Route) -> Attempt:
+    return Attempt(
+        id=ids.attempt_id(order.payment_id, number),
+        payment_id=order.payment_id,
+        number=number,
+        serial=ids.serial(order.payment_id, number),
+        route=route,
+        status=AttemptStatus.STARTED,
+        money=order.money,
+    )
 
 
 def _refusal(verdicts: list[Verdict], *, code: str) -> Preparation:

@@ -1,8 +1,10 @@
-"""Moves of a payment that are no end, written down so that the API can show them."""
+"""What our own records say and get told, apart from the ends (`activities.ledger`)."""
 
 from temporalio import activity
 
-from models.steps import RecordStep
+from models.errors import InvariantBroken
+from models.payment import LateSuccess
+from models.steps import LateCase, RecordStep
 from storage import payments
 from storage.database import Database
 
@@ -18,3 +20,13 @@ class RecordActivities:
             await payments.record_transition(
                 connection, step.transition, attempt=step.attempt, exchange=step.exchange
             )
+
+    @activity.defn
+    async def read_late_case(self, late: LateSuccess) -> LateCase:
+        """The order and attempt that late money belongs to."""
+        async with self._database.transaction("read late payment") as connection:
+            recorded = await payments.read_order(connection, late.payment_id)
+            attempt = await payments.read_attempt(connection, late.attempt_id)
+        if recorded is None or attempt is None:
+            raise InvariantBroken(f"late money names {late.payment_id}, which is not here")
+        return LateCase(order=recorded.order, attempt=attempt)

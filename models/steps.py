@@ -36,6 +36,13 @@ class RecordStep(Frozen):
     exchange: Exchange | None = None
 
 
+class LateCase(Frozen):
+    """What a late callback is about, as it stands on disk."""
+
+    order: PaymentOrder
+    attempt: Attempt
+
+
 class DeliveryRound(Frozen):
     """What one round of deliveries for an app left: seconds until the next, or nothing to do."""
 

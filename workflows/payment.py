@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.channel import ChannelActivities
 from activities.ledger import LedgerActivities
 from activities.preparation import PreparationActivities
 from activities.records import RecordActivities
@@ -22,7 +21,6 @@ from models.channel import (
     ChannelEvent,
     Declined,
     NotAttempted,
-    PayRequest,
     Pending,
     Unknown,
 )
@@ -41,10 +39,9 @@ from models.payment import (
     Settlement,
     Transition,
 )
-from models.steps import PayStep, PrepareStep, QueryStep, RecordStep, query_of
-from workflows import options
+from models.steps import PrepareStep, RecordStep
+from workflows import channel_calls, options
 from workflows.findings import Finding, from_event, from_failure
-from workflows.queues import channel_queue
 
 # Another account is tried only while nothing was sent; three is enough for any outage.
 ROUTES_MAX = 3
@@ -158,9 +155,10 @@ class PaymentWorkflow:
                     await self._refuse(prepared)
                 return attempt, finding
             if attempt is not None:
-                await self._note_not_sent(attempt, finding)
+                await self._record(lifecycle.not_sent(self._state), attempt, finding)
             attempt = prepared.attempt
-            finding = await self._send(attempt, prepared)
+            self._report("waiting for the channel's answer", "hand the answer to the app")
+            finding = self._checked(await channel_calls.send(self._order, attempt, prepared))
             if not isinstance(finding.outcome, NotAttempted):
                 break
             tried.append(attempt.route.account_id)
@@ -175,32 +173,6 @@ class PaymentWorkflow:
         )
         self._prepared = prepared
         return prepared
-
-    async def _send(self, attempt: Attempt, prepared: Preparation) -> Finding:
-        self._report("waiting for the channel's answer", "hand the answer to the app")
-        how = options.SEND_UNTIL_ANSWERED if prepared.repeat_safe else options.SEND_ONCE
-        request = PayRequest(
-            payment_id=self._order.payment_id,
-            serial=attempt.serial,
-            method=self._order.method,
-            money=self._order.money,
-            subject=self._order.subject,
-            expires_at=self._order.expires_at,
-            notify_url=prepared.notify_url,
-            return_url=self._order.return_url,
-            payer_code=self._order.payer_code,
-        )
-        try:
-            answer = await workflow.execute_activity_method(
-                ChannelActivities.pay,
-                PayStep(route=attempt.route, request=request, repeat_safe=prepared.repeat_safe),
-                task_queue=channel_queue(attempt.route.channel),
-                summary=f"{self._order.method} {self._order.money} as {attempt.serial}",
-                **how,
-            )
-        except ActivityError as error:
-            return from_failure(error, may_have_been_sent=prepared.repeat_safe)
-        return self._checked(Finding.from_answer(answer))
 
     async def _await_news(self, attempt: Attempt) -> Finding:
         """Wait for a callback; ask after silence; close when time is up or the app cancels."""
@@ -236,9 +208,11 @@ class PaymentWorkflow:
         That the channel says "closed" is an answer only if the query after it does not say "paid".
         """
         self._report("closing the payment at the channel", "settle what the query says")
-        finding = Finding.unknown("not closed yet")
+        finding = await self._ask(attempt)
+        if isinstance(finding.outcome, Approved | Declined):
+            return finding
         for pause in CLOSE_PAUSES:
-            closed = await self._tell_to_close(attempt)
+            closed = await channel_calls.tell_to_close(self._order, attempt)
             finding = await self._ask(attempt)
             if isinstance(finding.outcome, Approved | Declined):
                 return finding
@@ -288,9 +262,6 @@ class PaymentWorkflow:
         )
         self._initiated = self._initiated or not isinstance(finding.outcome, Unknown)
 
-    async def _note_not_sent(self, attempt: Attempt, finding: Finding) -> None:
-        await self._record(lifecycle.not_sent(self._state), attempt, finding)
-
     async def _ask_a_person(self, attempt: Attempt, finding: Finding) -> None:
         """Every road to an answer was tried: park it, tell the app, and go on listening."""
         if self._in_review:
@@ -300,14 +271,13 @@ class PaymentWorkflow:
         await self._book(after, finding.evidence, attempt=attempt, finding=finding)
 
     async def _record(self, after: PaymentState, attempt: Attempt, finding: Finding) -> None:
-        step = RecordStep(
-            transition=self._transition(after, finding.evidence),
-            attempt=finding.applied_to(attempt, after),
-            exchange=finding.exchange,
-        )
         await workflow.execute_local_activity_method(
             RecordActivities.record_move,
-            step,
+            RecordStep(
+                transition=self._transition(after, finding.evidence),
+                attempt=finding.applied_to(attempt, after),
+                exchange=finding.exchange,
+            ),
             **options.OUR_RECORDS,
             summary=f"record {after.status}",
         )
@@ -344,20 +314,10 @@ class PaymentWorkflow:
     async def _ask(self, attempt: Attempt, *, until_known: bool = False) -> Finding:
         """Query the channel. A callback that comes meanwhile is the better answer."""
         self._queries += 1
-        handle = workflow.start_activity_method(
-            ChannelActivities.query,
-            QueryStep(
-                route=attempt.route,
-                request=query_of(self._order, attempt),
-                until_known=until_known,
-            ),
-            task_queue=channel_queue(attempt.route.channel),
-            summary=f"query {attempt.serial}",
-            **(
-                options.ask_until_known(self._prepared.find_out_within)
-                if until_known
-                else options.ASK_ONCE
-            ),
+        handle = channel_calls.start_query(
+            self._order,
+            attempt,
+            until_known_within=self._prepared.find_out_within if until_known else None,
         )
         await workflow.wait_condition(lambda: handle.done() or bool(self._events))
         if not handle.done():
@@ -365,22 +325,8 @@ class PaymentWorkflow:
         try:
             answer = await handle
         except ActivityError as error:
-            news = self._take_news(attempt)
-            return news or from_failure(error, may_have_been_sent=True)
+            return self._take_news(attempt) or from_failure(error, may_have_been_sent=True)
         return self._checked(Finding.from_query(answer))
-
-    async def _tell_to_close(self, attempt: Attempt) -> Finding:
-        try:
-            answer = await workflow.execute_activity_method(
-                ChannelActivities.close,
-                QueryStep(route=attempt.route, request=query_of(self._order, attempt)),
-                task_queue=channel_queue(attempt.route.channel),
-                summary=f"close {attempt.serial}",
-                **options.CLOSE,
-            )
-        except ActivityError as error:
-            return from_failure(error, may_have_been_sent=True)
-        return Finding.from_query(answer)
 
     def _take_news(self, attempt: Attempt) -> Finding | None:
         """The best of the callbacks that wait: one that says paid wins over any other."""

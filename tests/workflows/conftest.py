@@ -3,16 +3,24 @@
 The steps themselves are tested where they touch something real; here only the order of events is.
 """
 
+import json
+import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio import activity
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+)
 from temporalio.common import (
     SearchAttributeKey,
     WorkflowIDConflictPolicy,
@@ -54,6 +62,7 @@ from models.steps import PayStep, PrepareStep, QueryStep, RecordStep
 from workflows.payment import PaymentWorkflow
 from workflows.queues import channel_queue
 
+HISTORIES = Path(__file__).parent.parent / "replay" / "histories"
 KEYS = {"k1": b"1" * 32}
 PRICE = Money(amount_minor=1999, currency="CNY")
 
@@ -160,6 +169,7 @@ class Till:
         self.env = env
         self.client: Client = env.client
         self.queue = queue
+        self.started: list[WorkflowHandle[Any, Any]] = []
         self._steps = steps
 
     @property
@@ -186,7 +196,7 @@ class Till:
 
     async def start(self, order: PaymentOrder | None = None) -> WorkflowHandle[Any, PaymentState]:
         order = order or self.order()
-        return await self.client.start_workflow(
+        handle = await self.client.start_workflow(
             PaymentWorkflow.run,
             order,
             id=ids.payment_workflow_id(order.payment_id),
@@ -194,6 +204,8 @@ class Till:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             search_attributes=_attributes(order),
         )
+        self.started.append(handle)
+        return handle
 
     async def pay(self, order: PaymentOrder) -> InitiationResult:
         operation = WithStartWorkflowOperation(
@@ -291,7 +303,24 @@ async def _workers(skipping_env: WorkflowEnvironment) -> AsyncIterator[tuple[str
 
 
 @pytest.fixture
-def till(skipping_env: WorkflowEnvironment, _workers: tuple[str, ScriptedSteps]) -> Till:
+async def till(
+    request: pytest.FixtureRequest,
+    skipping_env: WorkflowEnvironment,
+    _workers: tuple[str, ScriptedSteps],
+) -> AsyncIterator[Till]:
     queue, steps = _workers
     steps.script = Script()
-    return Till(skipping_env, queue, steps)
+    till = Till(skipping_env, queue, steps)
+    yield till
+    if os.environ.get("RECORD_HISTORIES"):
+        await _record(request.node.name, till)
+
+
+async def _record(name: str, till: Till) -> None:
+    """Keep the histories of a test's finished runs for `tests/replay`."""
+    for number, handle in enumerate(till.started):
+        described = await handle.describe()
+        if described.status is WorkflowExecutionStatus.COMPLETED:
+            history = await handle.fetch_history()
+            file = HISTORIES / f"{name.removeprefix('test_')}-{number}.json"
+            file.write_text(json.dumps(history.to_json_dict(), separators=(",", ":")))

@@ -178,7 +178,6 @@ async def test_money_of_another_amount_is_never_success(till: Till) -> None:
 
 
 async def test_a_payment_nobody_pays_is_closed_at_the_channel_and_expires(till: Till) -> None:
-    till.script.query = [Pending(), Declined(code="closed", detail="closed")]
     order = till.order()
     till.script.query = [Pending()] * 9 + [Declined(code="closed", detail="closed")]
     handle = await till.start(order)
@@ -194,7 +193,7 @@ async def test_a_payment_nobody_pays_is_closed_at_the_channel_and_expires(till: 
 
 async def test_a_payment_paid_while_we_close_it_succeeds(till: Till) -> None:
     till.script.close = [Unknown(detail="already paid")]
-    till.script.query = [Pending()] * 8 + [approved()]
+    till.script.query = [Pending()] * 9 + [approved()]
     handle = await till.start()
     await till.initiated(handle)
 
@@ -207,19 +206,19 @@ async def test_a_payment_paid_while_we_close_it_succeeds(till: Till) -> None:
 
 async def test_a_cancel_closes_at_the_channel_and_answers_with_the_end(till: Till) -> None:
     till.script.close = [Declined(code="closed", detail="closed")]
-    till.script.query = [Declined(code="closed", detail="closed")]
+    till.script.query = [Pending(), Declined(code="closed", detail="closed")]
     handle = await till.start()
     await till.initiated(handle)
 
     state = await handle.execute_update(PaymentWorkflow.cancel, CANCEL)
 
     assert state.status is PaymentStatus.CANCELED
-    assert till.script.told == ["pay", "close", "query"]
+    assert till.script.told == ["pay", "query", "close", "query"]
 
 
 async def test_a_cancel_that_meets_a_paid_order_answers_succeeded(till: Till) -> None:
     till.script.close = [Unknown(detail="already paid")]
-    till.script.query = [approved()]
+    till.script.query = [Pending(), approved()]
     handle = await till.start()
     await till.initiated(handle)
 

@@ -1,0 +1,106 @@
+"""Reading Alipay's callbacks (asynchronous notices): the raw bytes are checked before anything.
+
+Source: opendocs.alipay.com on asynchronous notices; alipay-sdk-nodejs-all `checkNotifySign`; read
+2026-11-20. There is no freshness window in the protocol: a notice is repeated for 25 hours, and a
+replay is caught by its `notify_id`, which stays the same.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import unquote_to_bytes
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from channels.alipay.parameters import AlipayParameters
+from channels.alipay.signing import callback_contents, is_signed_by_any
+from models.errors import BadSignature, InvalidRequest
+
+# A notice has about 30 fields and 2 KiB; the bounds leave room for long subjects and fund lists.
+BODY_MAX_BYTES = 65_536
+_FIELDS_MAX = 200
+
+_ESCAPES = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "gbk": "gbk", "gb2312": "gbk", "gb18030": "gb18030"}
+
+_Printable = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
+
+
+class Notice(BaseModel):
+    """A verified notice about a trade, of the fields we use."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    notify_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$")]
+    notify_type: _Printable
+    out_trade_no: _Printable
+    trade_no: _Printable
+    trade_status: _Printable
+    total_amount: _Printable
+    gmt_payment: str | None = None
+    gmt_refund: str | None = None
+    refund_fee: str | None = None
+
+
+def read_notice(parameters: AlipayParameters, body: bytes, now: datetime) -> Notice:
+    """Verify, then translate. Raises BadSignature or InvalidRequest as the protocol says."""
+    fields = read_form(body)
+    _check_signature(parameters, fields, now)
+    texts = _decoded(fields)
+    for name, ours in (("app_id", parameters.app_id), ("seller_id", parameters.seller_id)):
+        if texts.get(name) != ours:
+            raise BadSignature(f"signed, but for another {name}")
+    try:
+        return Notice.model_validate(texts)
+    except ValidationError as error:
+        names = ", ".join(str(e["loc"][0]) for e in error.errors())
+        raise InvalidRequest(f"the notice cannot be read: {names}") from None
+
+
+def read_form(body: bytes) -> dict[bytes, bytes]:
+    """The fields of a form, unescaped once, as raw bytes.
+
+    Raises InvalidRequest when it is too long, not a form, or names a field twice: which of the two
+    was signed is nobody's guess.
+    """
+    if len(body) > BODY_MAX_BYTES:
+        raise InvalidRequest(f"the callback is longer than {BODY_MAX_BYTES} bytes")
+    pieces = body.split(b"&")
+    if len(pieces) > _FIELDS_MAX:
+        raise InvalidRequest(f"the callback has more than {_FIELDS_MAX} fields")
+    fields: dict[bytes, bytes] = {}
+    for piece in pieces:
+        name, equals, value = piece.partition(b"=")
+        if not name or not equals or _ESCAPES.search(piece):
+            raise InvalidRequest("the callback is not a form")
+        name = _unescaped(name)
+        if name in fields:
+            raise InvalidRequest("the callback names a field twice")
+        fields[name] = _unescaped(value)
+    return fields
+
+
+def _check_signature(
+    parameters: AlipayParameters, fields: dict[bytes, bytes], now: datetime
+) -> None:
+    if fields.get(b"sign_type") != b"RSA2":
+        raise BadSignature("the callback is not signed with RSA2")
+    signature = fields.get(b"sign", b"").decode("ascii", errors="replace")
+    keys = parameters.keys_for_callback(now)
+    if not any(is_signed_by_any(content, signature, keys) for content in callback_contents(fields)):
+        raise BadSignature("the callback's signature is not Alipay's")
+
+
+def _decoded(fields: dict[bytes, bytes]) -> dict[str, str]:
+    declared = fields.get(b"charset", b"utf-8").decode("ascii", errors="replace").lower()
+    charset = _CHARSETS.get(declared)
+    if charset is None:
+        raise InvalidRequest("the callback's charset is not one Alipay uses")
+    try:
+        return {name.decode(charset): value.decode(charset) for name, value in fields.items()}
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"the callback is not in its charset, {charset}") from None
+
+
+def _unescaped(text: bytes) -> bytes:
+    return unquote_to_bytes(text.replace(b"+", b" "))

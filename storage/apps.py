@@ -1,0 +1,67 @@
+"""Apps and where they want their notifications."""
+
+from datetime import datetime
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from models.merchant import App
+from models.notification import Endpoint
+from models.tables.apps import APP
+from storage.vault import Vault
+
+APP_COLUMNS = tuple(column for column in APP.c if column is not APP.c.webhook_secret)
+
+
+async def create_app(
+    connection: AsyncConnection, vault: Vault, app: App, webhook_secret: bytes
+) -> None:
+    sealed = vault.seal(webhook_secret, context=_secret_context(app.id))
+    await connection.execute(insert(APP).values(**app.model_dump(), webhook_secret=sealed))
+
+
+async def read_app(connection: AsyncConnection, app_id: str) -> App | None:
+    result = await connection.execute(select(*APP_COLUMNS).where(APP.c.id == app_id))
+    row = result.one_or_none()
+    return _to_app(row) if row else None
+
+
+async def list_apps(
+    connection: AsyncConnection, *, limit: int, after: str | None
+) -> tuple[App, ...]:
+    """In the order in which they were made; `after` is the id of the last one seen."""
+    query = select(*APP_COLUMNS).order_by(APP.c.id).limit(limit)
+    if after is not None:
+        query = query.where(APP.c.id > after)
+    return tuple(_to_app(row) for row in await connection.execute(query))
+
+
+async def set_webhook_paused(
+    connection: AsyncConnection, app_id: str, paused_at: datetime | None
+) -> None:
+    """Stop delivering to an app, or with None go on. What is due meanwhile is kept."""
+    await connection.execute(
+        update(APP).where(APP.c.id == app_id).values(webhook_paused_at=paused_at)
+    )
+
+
+async def read_endpoint(connection: AsyncConnection, vault: Vault, app_id: str) -> Endpoint | None:
+    """Where to deliver and how to sign; None when the app wants no notifications."""
+    result = await connection.execute(
+        select(APP.c.webhook_url, APP.c.webhook_secret).where(
+            APP.c.id == app_id, APP.c.webhook_url.is_not(None)
+        )
+    )
+    row = result.one_or_none()
+    if row is None:
+        return None
+    secret = vault.open(row.webhook_secret, context=_secret_context(app_id))
+    return Endpoint(app_id=app_id, url=row.webhook_url, secrets=(secret,))
+
+
+def _to_app(row: Row[tuple[object, ...]]) -> App:
+    return App.model_validate(dict(row._mapping))
+
+
+def _secret_context(app_id: str) -> str:
+    return f"app|{app_id}|webhook_secret"

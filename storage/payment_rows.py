@@ -1,0 +1,128 @@
+"""Rows of payments and attempts as models."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, RowMapping, and_, select
+from sqlalchemy.sql import Select
+
+from models.channel import NextAction, Route
+from models.money import Money
+from models.payment import (
+    Attempt,
+    AttemptStatus,
+    Failure,
+    LateSuccessPolicy,
+    PaymentOrder,
+    PaymentState,
+    PaymentStatus,
+)
+from models.tables.payments import ATTEMPT, PAYMENT
+from models.views import PaymentView
+
+NEXT_ACTION: TypeAdapter[NextAction] = TypeAdapter(NextAction)
+
+_LATER = ATTEMPT.alias("later")
+_LAST_ATTEMPT: ColumnElement[bool] = and_(
+    ATTEMPT.c.payment_id == PAYMENT.c.id,
+    ~select(_LATER.c.id)
+    .where(_LATER.c.payment_id == ATTEMPT.c.payment_id, _LATER.c.number > ATTEMPT.c.number)
+    .exists(),
+)
+
+# A payment with the attempt that was tried last.
+VIEW_QUERY: Select[tuple[object, ...]] = select(
+    PAYMENT,
+    ATTEMPT.c.channel.label("attempt_channel"),
+    ATTEMPT.c.account_id.label("attempt_account_id"),
+    ATTEMPT.c.serial.label("attempt_serial"),
+    ATTEMPT.c.channel_reference.label("attempt_channel_reference"),
+).select_from(PAYMENT.outerjoin(ATTEMPT, _LAST_ATTEMPT))
+
+
+def to_order(row: RowMapping) -> PaymentOrder:
+    return PaymentOrder(
+        payment_id=row["id"],
+        app_id=row["app_id"],
+        merchant_id=row["merchant_id"],
+        order_no=row["order_no"],
+        money=Money(amount_minor=row["amount_minor"], currency=row["currency"]),
+        method=row["method"],
+        subject=row["subject"],
+        capture_method=row["capture_method"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        initiate_by=row["initiate_by"],
+        late_success=LateSuccessPolicy(row["late_success"]),
+        fingerprint=row["fingerprint"],
+        return_url=row["return_url"],
+        payer_code=row["payer_code"],
+    )
+
+
+def to_state(row: RowMapping) -> PaymentState:
+    return PaymentState(
+        status=PaymentStatus(row["status"]),
+        version=row["version"],
+        notified=row["notified"],
+        attempt_status=AttemptStatus(row["attempt_status"]) if row["attempt_status"] else None,
+        failure=_to_failure(row),
+        next_action=_to_next_action(row["next_action"]),
+    )
+
+
+def to_view(row: RowMapping) -> PaymentView:
+    state = to_state(row)
+    return PaymentView(
+        id=row["id"],
+        app_id=row["app_id"],
+        merchant_id=row["merchant_id"],
+        order_no=row["order_no"],
+        amount=row["amount_minor"],
+        currency=row["currency"],
+        method=row["method"],
+        subject=row["subject"],
+        status=state.status,
+        version=state.version,
+        attempt_status=state.attempt_status,
+        channel=row["attempt_channel"],
+        channel_account_id=row["attempt_account_id"],
+        serial=row["attempt_serial"],
+        channel_reference=row["attempt_channel_reference"],
+        next_action=state.next_action,
+        failure=state.failure,
+        return_url=row["return_url"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        expires_at=row["expires_at"],
+        succeeded_at=row["succeeded_at"],
+    )
+
+
+def to_attempt(row: RowMapping) -> Attempt:
+    return Attempt(
+        id=row["id"],
+        payment_id=row["payment_id"],
+        number=row["number"],
+        serial=row["serial"],
+        route=Route(
+            channel=row["channel"],
+            account_id=row["account_id"],
+            account_version=row["account_version"],
+            fee_bps=row["fee_bps"],
+        ),
+        status=AttemptStatus(row["status"]),
+        money=Money(amount_minor=row["amount_minor"], currency=row["currency"]),
+        channel_reference=row["channel_reference"],
+    )
+
+
+def _to_failure(row: RowMapping) -> Failure | None:
+    if row["failure_code"] is None:
+        return None
+    return Failure(code=row["failure_code"], detail=row["failure_detail"])
+
+
+def _to_next_action(stored: Mapping[str, Any] | None) -> NextAction | None:
+    return None if stored is None else NEXT_ACTION.validate_python(stored)

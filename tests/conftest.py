@@ -1,0 +1,60 @@
+"""What every test may use: a real PostgreSQL, one for the session, a fresh database per module."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg import sql
+
+from devstack.postgres import EmbeddedPostgres
+from storage.database import Database
+from storage.migrate import upgrade
+
+_TEMPLATE = "paycenter_template"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """One server for all tests, with a migrated database to copy."""
+    folder: Path = tmp_path_factory.mktemp("postgres")
+    with EmbeddedPostgres(folder) as server:
+        _administer(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
+        upgrade(server.url_of(_TEMPLATE))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def database_name(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh, migrated database for one test module."""
+    name = f"test_{uuid4().hex}"
+    identifiers = sql.Identifier(name), sql.Identifier(_TEMPLATE)
+    _administer(postgres, sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*identifiers))
+    yield name
+    _administer(postgres, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifiers[0]))
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres: EmbeddedPostgres, database_name: str) -> str:
+    """Its address for the application's role."""
+    return postgres.url_of(database_name, owner=False)
+
+
+@pytest.fixture(scope="module")
+def owner_url(postgres: EmbeddedPostgres, database_name: str) -> str:
+    """Its address for the role that owns the tables."""
+    return postgres.url_of(database_name)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url, pool_size=20, application_name="tests")
+    yield opened
+    await opened.close()
+
+
+def _administer(server: EmbeddedPostgres, statement: sql.Composed) -> None:
+    with psycopg.connect(server.url_of("postgres"), autocommit=True) as connection:
+        connection.execute(statement)

@@ -1,0 +1,85 @@
+"""What a payment asks of its channel: pay, query, close. Each gives a finding and never raises."""
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+from temporalio.workflow import ActivityHandle
+
+from activities.channel import ChannelActivities
+from models.channel import Answer, PayRequest
+from models.payment import Attempt, PaymentOrder, Preparation
+from models.steps import PayStep, QueryStep, query_of
+from workflows import options
+from workflows.findings import Finding, from_failure
+from workflows.queues import channel_queue
+
+
+async def send(order: PaymentOrder, attempt: Attempt, prepared: Preparation) -> Finding:
+    """Ask for the money of one attempt: once, unless the method says a repeat is harmless."""
+    request = PayRequest(
+        payment_id=order.payment_id,
+        serial=attempt.serial,
+        method=order.method,
+        money=order.money,
+        subject=order.subject,
+        expires_at=order.expires_at,
+        notify_url=prepared.notify_url,
+        return_url=order.return_url,
+        payer_code=order.payer_code,
+    )
+    try:
+        answer = await workflow.execute_activity_method(
+            ChannelActivities.pay,
+            PayStep(route=attempt.route, request=request, repeat_safe=prepared.repeat_safe),
+            task_queue=channel_queue(attempt.route.channel),
+            summary=f"{order.method} {order.money} as {attempt.serial}",
+            **(options.SEND_UNTIL_ANSWERED if prepared.repeat_safe else options.SEND_ONCE),
+        )
+    except ActivityError as error:
+        return from_failure(error, may_have_been_sent=prepared.repeat_safe)
+    return Finding.from_answer(answer)
+
+
+def start_query(
+    order: PaymentOrder, attempt: Attempt, *, until_known_within: float | None
+) -> ActivityHandle[Answer]:
+    """Begin to ask where the serial stands: one round, or until it is known (in seconds)."""
+    how = (
+        options.ASK_ONCE
+        if until_known_within is None
+        else options.ask_until_known(until_known_within)
+    )
+    return workflow.start_activity_method(
+        ChannelActivities.query,
+        QueryStep(
+            route=attempt.route,
+            request=query_of(order, attempt),
+            until_known=until_known_within is not None,
+        ),
+        task_queue=channel_queue(attempt.route.channel),
+        summary=f"query {attempt.serial}",
+        **how,
+    )
+
+
+async def ask_until_known(order: PaymentOrder, attempt: Attempt, *, within: float) -> Finding:
+    """Ask where the serial stands until it is known, for at most `within` seconds."""
+    try:
+        answer = await start_query(order, attempt, until_known_within=within)
+    except ActivityError as error:
+        return from_failure(error, may_have_been_sent=True)
+    return Finding.from_query(answer)
+
+
+async def tell_to_close(order: PaymentOrder, attempt: Attempt) -> Finding:
+    """Tell the channel to take no more money for the serial; the query after it decides."""
+    try:
+        answer = await workflow.execute_activity_method(
+            ChannelActivities.close,
+            QueryStep(route=attempt.route, request=query_of(order, attempt)),
+            task_queue=channel_queue(attempt.route.channel),
+            summary=f"close {attempt.serial}",
+            **options.CLOSE,
+        )
+    except ActivityError as error:
+        return from_failure(error, may_have_been_sent=True)
+    return Finding.from_query(answer)

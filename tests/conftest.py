@@ -1,5 +1,7 @@
 """What every test may use: a real PostgreSQL, one for the session, a fresh database per module."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +16,7 @@ from storage.database import Database
 from storage.migrate import upgrade
 
 _TEMPLATE = "paycenter_template"
+_EXIT_STATUS = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +56,25 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url, pool_size=20, application_name="tests")
     yield opened
     await opened.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_EXIT_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave with the status pytest found, past the interpreter's own shutdown.
+
+    Threads of the Temporal SDK that are still at work can abort a finalising interpreter before
+    Python 3.14, which would turn a green run red.
+    """
+    status = config.stash.get(_EXIT_STATUS, None)
+    if status is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def _administer(server: EmbeddedPostgres, statement: sql.Composed) -> None:

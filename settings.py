@@ -89,6 +89,9 @@ class Settings(BaseSettings):
         "notifications",
         "sweeper",
     )
+    workflow_sandbox: bool = Field(
+        default=False, description="run workflow code in Temporal's sandbox, as the tests do"
+    )
     worker_deployment: str = "paycenter"
     worker_build_id: str = Field(
         default="", description="set it to pin payments to this version of the worker"

@@ -35,7 +35,7 @@ from api.sweepers import Sweeper
 from channels.http import ChannelHttp
 from channels.registry import ChannelRegistry, build_registry
 from engine.client import TemporalConnection, connect
-from engine.sandbox import sandbox_runner
+from engine.sandbox import workflow_runner
 from observability import metrics
 from observability.logs import configure_logging, logger
 from settings import Settings, SettingsError, load_settings
@@ -151,7 +151,7 @@ def _payments_worker(parts: Parts, first_delivery: FirstDelivery) -> Worker:
             ledger.settle_late,
             ledger.dismiss_late,
         ],
-        workflow_runner=sandbox_runner(),
+        workflow_runner=workflow_runner(sandboxed=parts.settings.workflow_sandbox),
         interceptors=[ActivityErrors()],
         workflow_task_poller_behavior=_POLLERS,
         nonsticky_to_sticky_poll_ratio=0.5,
@@ -181,7 +181,7 @@ def _notifications_worker(parts: Parts) -> Worker:
         task_queue=NOTIFICATIONS,
         workflows=[NotificationWorkflow],
         activities=[deliveries.deliver_due],
-        workflow_runner=sandbox_runner(),
+        workflow_runner=workflow_runner(sandboxed=parts.settings.workflow_sandbox),
         interceptors=[ActivityErrors()],
         graceful_shutdown_timeout=_GRACE,
     )

@@ -2,7 +2,7 @@
 
 The settling worker already has the event in hand, so it tries at once, in the background and
 bounded. Whatever it does not manage is due in the outbox, and the app's NotificationWorkflow takes
-over (docs/decisions/004).
+over (docs/decisions/003).
 """
 
 import asyncio

@@ -20,7 +20,7 @@ class ActivityOptions(TypedDict, total=False):
 
 
 # Our own reads and writes: idempotent, so tried until PostgreSQL is back. Local, because a step of
-# its own in the task queue would cost six events and a workflow task (docs/decisions/003).
+# its own in the task queue would cost six events and a workflow task (docs/decisions/002).
 OUR_RECORDS = LocalOptions(
     start_to_close_timeout=timedelta(seconds=5),
     retry_policy=RetryPolicy(

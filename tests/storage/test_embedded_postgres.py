@@ -1,6 +1,5 @@
 """PostgreSQL as a child process: it comes back after every kind of end, with nothing lost."""
 
-import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator
@@ -133,24 +132,6 @@ async def test_a_caller_waits_only_so_long_for_a_lock(
         with pytest.raises(Unavailable, match="LockNotAvailable"):
             await wait_for_it()
     _run(server.owner_url, "DROP TABLE locked")
-
-
-async def test_a_caller_that_gives_up_leaves_the_pool_whole(pool: Database) -> None:
-    entered = asyncio.Event()
-
-    async def hold() -> None:
-        async with pool.transaction("held") as connection:
-            entered.set()
-            await connection.execute(text("SELECT pg_sleep(60)"))
-
-    for _ in range(3):  # more often than the pool has connections
-        entered.clear()
-        holder = asyncio.create_task(hold())
-        await entered.wait()
-        holder.cancel()
-        await asyncio.wait([holder])
-
-    await pool.ping()
 
 
 async def test_a_full_pool_says_unavailable_instead_of_waiting_for_ever(

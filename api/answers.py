@@ -1,0 +1,220 @@
+"""What the API answers with: the public shape of each object, apart from how we keep it."""
+
+import json
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.channel import ChannelAccount, NextAction
+from models.merchant import App, Merchant
+from models.notification import Notification
+from models.payment import Failure, PaymentState
+from models.views import PaymentView, RecordedOrder, TimelineEntry
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Links(Answer):
+    """`run`: the payment's run in Temporal UI."""
+
+    run: str | None = None
+
+
+class PaymentAnswer(Answer):
+    """A payment as the answer to a command knows it: where it stands, and what to do next."""
+
+    id: str
+    object: Literal["payment"] = "payment"
+    order_no: str
+    merchant_id: str
+    amount: int = Field(description="in minor units")
+    currency: str
+    method: str
+    subject: str
+    status: str
+    next_action: NextAction | None
+    failure: Failure | None
+    created_at: datetime
+    expires_at: datetime
+    links: Links
+
+
+class PaymentDetail(PaymentAnswer):
+    """A payment as it is kept: also which channel has it, and since when it stands there."""
+
+    app_id: str
+    channel: str | None
+    channel_account_id: str | None
+    channel_reference: str | None
+    serial: str | None = Field(description="the order number the channel knows it by")
+    return_url: str | None
+    updated_at: datetime
+    succeeded_at: datetime | None
+
+
+class PaymentList(Answer):
+    object: Literal["list"] = "list"
+    items: tuple[PaymentDetail, ...]
+    next_cursor: str | None
+
+
+class AppAnswer(App):
+    object: Literal["app"] = "app"
+
+
+class NewAppAnswer(AppAnswer):
+    """`api_key` and `webhook_secret` are shown in this answer and never again."""
+
+    api_key: str
+    webhook_secret: str
+
+
+class AppList(Answer):
+    object: Literal["list"] = "list"
+    items: tuple[AppAnswer, ...]
+    next_cursor: str | None
+
+
+class MerchantAnswer(Merchant):
+    object: Literal["merchant"] = "merchant"
+
+
+class MerchantList(Answer):
+    object: Literal["list"] = "list"
+    items: tuple[MerchantAnswer, ...]
+    next_cursor: str | None
+
+
+class ChannelAccountAnswer(ChannelAccount):
+    """`parameters` are the public ones; secrets are never returned."""
+
+    object: Literal["channel_account"] = "channel_account"
+
+
+class ChannelAccountList(Answer):
+    object: Literal["list"] = "list"
+    items: tuple[ChannelAccountAnswer, ...]
+    next_cursor: str | None
+
+
+class MethodAnswer(Answer):
+    name: str
+    title: str
+    needs_payer_code: bool
+
+
+class ChannelAnswer(Answer):
+    """A channel we can use. `parameters_schema` is what an account at it must bring."""
+
+    object: Literal["channel"] = "channel"
+    name: str
+    methods: tuple[MethodAnswer, ...]
+    operations: tuple[str, ...]
+    currencies: tuple[str, ...]
+    amount_min: int
+    amount_max: int
+    expires_in_max: int
+    parameters_schema: dict[str, Any]
+
+
+class ChannelList(Answer):
+    object: Literal["list"] = "list"
+    items: tuple[ChannelAnswer, ...]
+
+
+class EventAnswer(Answer):
+    """One notification: what it says, and how its delivery went."""
+
+    id: str
+    object: Literal["event"] = "event"
+    type: str
+    app_id: str
+    object_id: str
+    sequence: int = Field(description="counts per object from 1, without gaps")
+    status: str
+    attempts: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    delivered_at: datetime | None
+    last_error: str | None
+    payload: dict[str, Any] = Field(description="what is signed and sent")
+
+
+class EventList(Answer):
+    object: Literal["list"] = "list"
+    items: tuple[EventAnswer, ...]
+    next_cursor: str | None
+
+
+class Replayed(Answer):
+    """How many notifications of the window are due again."""
+
+    object: Literal["replay"] = "replay"
+    redelivered: int
+
+
+class NextStep(Answer):
+    """What happens next with a payment, as its run sees it."""
+
+    doing: str
+    next_step: str
+    next_step_at: datetime | None
+
+
+class Explanation(Answer):
+    """Everything that happened to a payment, in order, and what comes next."""
+
+    object: Literal["explanation"] = "explanation"
+    payment: PaymentDetail
+    timeline: tuple[TimelineEntry, ...]
+    next: NextStep
+    run_url: str | None
+
+
+def payment_answer(
+    recorded: RecordedOrder, state: PaymentState, *, run_url: str | None
+) -> PaymentAnswer:
+    """A payment from its order and a state that is known without another read."""
+    order = recorded.order
+    return PaymentAnswer(
+        id=order.payment_id,
+        order_no=order.order_no,
+        merchant_id=order.merchant_id,
+        amount=order.money.amount_minor,
+        currency=order.money.currency,
+        method=order.method,
+        subject=order.subject,
+        status=state.status,
+        next_action=state.next_action,
+        failure=state.failure,
+        created_at=order.created_at,
+        expires_at=order.expires_at,
+        links=Links(run=run_url),
+    )
+
+
+def payment_detail(view: PaymentView, *, run_url: str | None) -> PaymentDetail:
+    """A payment as storage shows it, without what is only ours."""
+    shown = view.model_dump(exclude={"version", "attempt_status", "next_action", "failure"})
+    return PaymentDetail(
+        **shown, next_action=view.next_action, failure=view.failure, links=Links(run=run_url)
+    )
+
+
+def event_answer(notification: Notification) -> EventAnswer:
+    shown = notification.model_dump(exclude={"body"})
+    return EventAnswer(**shown, payload=json.loads(notification.body))
+
+
+def as_json(answer: BaseModel, *, status_code: int = 200, location: str | None = None) -> Response:
+    """`answer` as the response, byte for byte what an idempotent repeat would be given."""
+    return Response(
+        answer.model_dump_json(),
+        status_code=status_code,
+        media_type="application/json",
+        headers={"location": location} if location else None,
+    )

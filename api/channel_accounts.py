@@ -1,0 +1,243 @@
+"""`/v1/channel-accounts` and `/v1/channels`: a merchant's accounts at third parties."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from api.answers import (
+    ChannelAccountAnswer,
+    ChannelAccountList,
+    ChannelAnswer,
+    ChannelList,
+    MethodAnswer,
+    as_json,
+)
+from api.dependencies import ApiDependencies, Deps
+from api.fields import Body, Identifier, Nothing, is_id
+from api.openapi import describe, problems
+from api.paging import ChannelAccountQuery, next_after
+from api.requests import invalid, parse, parse_query, read_body
+from channels.base import Channel
+from models.channel import ChannelAccount, ChannelAccountStatus
+from models.errors import NotFound, Problem
+from models.ids import new_id
+from models.merchant import Merchant, Role
+from storage.channel_accounts import (
+    create_channel_account,
+    list_channel_accounts,
+    read_channel_account,
+    set_status,
+)
+from storage.merchants import read_merchant
+
+router = APIRouter(prefix="/v1", tags=["channel accounts"])
+
+_READERS = (Role.ADMIN, Role.OPS, Role.FINANCE)
+_FEE_MAX_BPS = 10_000  # all of the amount
+_VALUE_MAX = 16 * 1024  # a chain of three certificates in PEM
+_EXAMPLE = {
+    "merchant_id": "mer_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+    "channel": "alipay",
+    "methods": ["alipay_qr"],
+    "fee_bps": 60,
+    "parameters": {"app_id": "2021000000000000"},
+}
+
+
+class NewChannelAccount(Body):
+    """`parameters` follow the channel's schema in `GET /v1/channels`."""
+
+    merchant_id: Identifier
+    channel: Identifier
+    methods: Annotated[list[Identifier], Field(min_length=1, max_length=32)]
+    fee_bps: Annotated[int, Field(ge=0, le=_FEE_MAX_BPS, description="what we keep, 60 is 0.6%")]
+    parameters: Annotated[
+        dict[Identifier, Annotated[str, Field(max_length=_VALUE_MAX)]], Field(max_length=64)
+    ]
+
+
+@router.post(
+    "/channel-accounts",
+    status_code=201,
+    response_model=ChannelAccountAnswer,
+    responses=problems(400, 404, 422),
+    openapi_extra=describe(body=NewChannelAccount, example=_EXAMPLE),
+)
+async def create(request: Request, deps: Deps) -> Response:
+    """Give a merchant an account at a channel (admin). Secrets are encrypted and never returned."""
+    raw = await read_body(request)
+    async with deps.session(request, "create channel account", Role.ADMIN) as (connection, _):
+        body = parse(NewChannelAccount, raw)
+        channel = _channel(deps, body)
+        public, secret = deps.channels.split_secrets(
+            deps.channels.parse_parameters(channel.name, body.parameters)
+        )
+        merchant = (
+            await read_merchant(connection, body.merchant_id, app_id=None)
+            if is_id("mer", body.merchant_id)
+            else None
+        )
+        account = _account(body, _existing(merchant), public, deps)
+        await create_channel_account(connection, deps.vault, account, secret)
+    return as_json(
+        ChannelAccountAnswer(**account.model_dump()),
+        status_code=201,
+        location=f"/v1/channel-accounts/{account.id}",
+    )
+
+
+@router.get(
+    "/channel-accounts",
+    response_model=ChannelAccountList,
+    responses=problems(422),
+    openapi_extra=describe(query=ChannelAccountQuery),
+)
+async def list_(request: Request, deps: Deps) -> Response:
+    """Channel accounts, of one merchant or of all (admin, ops, finance)."""
+    async with deps.session(request, "list channel accounts", *_READERS) as (connection, _):
+        query = parse_query(ChannelAccountQuery, request)
+        found = await list_channel_accounts(
+            connection,
+            app_id=None,
+            merchant_id=query.merchant_id,
+            limit=query.limit,
+            after=query.cursor,
+        )
+    items = tuple(ChannelAccountAnswer(**account.model_dump()) for account in found)
+    cursor = next_after(tuple(account.id for account in found), query.limit)
+    return as_json(ChannelAccountList(items=items, next_cursor=cursor))
+
+
+@router.get(
+    "/channel-accounts/{account_id}",
+    response_model=ChannelAccountAnswer,
+    responses=problems(404),
+)
+async def get_account(account_id: str, request: Request, deps: Deps) -> Response:
+    """One channel account (admin, ops, finance)."""
+    async with deps.session(request, "read channel account", *_READERS) as (connection, _):
+        account = (
+            await read_channel_account(connection, account_id, app_id=None)
+            if is_id("acc", account_id)
+            else None
+        )
+    return _shown(account)
+
+
+@router.post(
+    "/channel-accounts/{account_id}/disable",
+    response_model=ChannelAccountAnswer,
+    responses=problems(400, 404, 422),
+    openapi_extra=describe(body=Nothing),
+)
+async def disable(account_id: str, request: Request, deps: Deps) -> Response:
+    """Route nothing new to it (admin). Payments under way go on, and callbacks are taken."""
+    return await _set_status(account_id, request, deps, ChannelAccountStatus.DISABLED)
+
+
+@router.post(
+    "/channel-accounts/{account_id}/enable",
+    response_model=ChannelAccountAnswer,
+    responses=problems(400, 404, 422),
+    openapi_extra=describe(body=Nothing),
+)
+async def enable(account_id: str, request: Request, deps: Deps) -> Response:
+    """Route payments to it again (admin)."""
+    return await _set_status(account_id, request, deps, ChannelAccountStatus.ACTIVE)
+
+
+@router.get("/channels", response_model=ChannelList, responses=problems())
+async def list_channels(request: Request, deps: Deps) -> Response:
+    """The channels we can use, with their methods, limits and the parameters an account needs."""
+    async with deps.session(request, "list channels", *_READERS, Role.APP):
+        channels = tuple(deps.channels.get(name) for name in deps.channels.names())
+    return as_json(ChannelList(items=tuple(_channel_answer(channel) for channel in channels)))
+
+
+async def _set_status(
+    account_id: str, request: Request, deps: ApiDependencies, status: ChannelAccountStatus
+) -> Response:
+    raw = await read_body(request)
+    async with deps.session(request, "set account status", Role.ADMIN) as (connection, _):
+        parse(Nothing, raw)
+        account = (
+            await set_status(connection, account_id, status) if is_id("acc", account_id) else None
+        )
+    return _shown(account)
+
+
+def _shown(account: ChannelAccount | None) -> Response:
+    if account is None:
+        raise NotFound("there is no such channel account")
+    return as_json(ChannelAccountAnswer(**account.model_dump()))
+
+
+def _existing(merchant: Merchant | None) -> Merchant:
+    if merchant is None:
+        raise NotFound(
+            "there is no such merchant",
+            code="merchant-not-found",
+            problems=(
+                Problem(
+                    pointer="#/merchant_id", code="merchant-not-found", detail="no such merchant"
+                ),
+            ),
+        )
+    return merchant
+
+
+def _account(
+    body: NewChannelAccount, merchant: Merchant, public: dict[str, str], deps: ApiDependencies
+) -> ChannelAccount:
+    return ChannelAccount(
+        id=new_id("acc"),
+        merchant_id=merchant.id,
+        app_id=merchant.app_id,
+        channel=body.channel,
+        version=1,
+        status=ChannelAccountStatus.ACTIVE,
+        methods=tuple(dict.fromkeys(body.methods)),
+        fee_bps=body.fee_bps,
+        parameters=public,
+        created_at=deps.clock(),
+    )
+
+
+def _channel(deps: ApiDependencies, body: NewChannelAccount) -> Channel:
+    if body.channel not in deps.channels.names():
+        raise invalid(
+            Problem(pointer="#/channel", code="not-a-choice", detail="there is no such channel")
+        )
+    channel = deps.channels.get(body.channel)
+    offered = {method.name for method in channel.capabilities.methods}
+    unknown = [index for index, name in enumerate(body.methods) if name not in offered]
+    if unknown:
+        raise invalid(
+            *(
+                Problem(
+                    pointer=f"#/methods/{index}",
+                    code="not-a-choice",
+                    detail=f"the channel offers {', '.join(sorted(offered))}",
+                )
+                for index in unknown
+            )
+        )
+    return channel
+
+
+def _channel_answer(channel: Channel) -> ChannelAnswer:
+    can = channel.capabilities
+    return ChannelAnswer(
+        name=channel.name,
+        methods=tuple(
+            MethodAnswer(name=m.name, title=m.title, needs_payer_code=m.needs_payer_code)
+            for m in can.methods
+        ),
+        operations=tuple(sorted(can.operations)),
+        currencies=tuple(sorted(can.currencies)),
+        amount_min=can.amount_min_minor,
+        amount_max=can.amount_max_minor,
+        expires_in_max=can.expiry_max_seconds,
+        parameters_schema=channel.parameters.model_json_schema(),
+    )

@@ -1,0 +1,72 @@
+"""What the routes work with, made once per process and handed to them by the app."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio.client import Client
+
+from api.auth import authenticate, credentials_of
+from api.clock import utc_now
+from channels.registry import ChannelRegistry
+from engine.encryption import PayloadEncryption
+from models.merchant import Caller, Role
+from storage.database import Database
+from storage.vault import Vault
+
+
+@dataclass(frozen=True)
+class ApiOptions:
+    """What an operator may choose about the front door."""
+
+    initiation_timeout: timedelta = timedelta(seconds=8)
+    payment_expiry: timedelta = timedelta(minutes=15)
+    temporal_ui_url: str = ""
+    temporal_namespace: str = "default"
+    allow_private_webhooks: bool = False
+    codec_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class ApiDependencies:
+    """Everything the routes reach for; tests hand in their own."""
+
+    database: Database
+    vault: Vault
+    client: Client
+    channels: ChannelRegistry
+    encryption: PayloadEncryption
+    options: ApiOptions = field(default_factory=ApiOptions)
+    clock: Callable[[], datetime] = utc_now
+
+    @asynccontextmanager
+    async def session(
+        self, request: Request, name: str, *roles: Role
+    ) -> AsyncIterator[tuple[AsyncConnection, Caller]]:
+        """The one transaction of a request, opened by proving who is calling.
+
+        Raises Unauthorized for anything that is not a living key with one of `roles`.
+        """
+        credentials = credentials_of(request.headers.get("authorization", ""))
+        async with self.database.transaction(name) as connection:
+            yield connection, await authenticate(connection, credentials, roles)
+
+    def run_url(self, workflow_id: str) -> str | None:
+        """Where Temporal UI shows a run, or None when no address of a UI is set."""
+        if not self.options.temporal_ui_url:
+            return None
+        encoded = workflow_id.replace("/", "%2F")
+        base = self.options.temporal_ui_url.rstrip("/")
+        return f"{base}/namespaces/{self.options.temporal_namespace}/workflows/{encoded}"
+
+
+def _dependencies_of(request: Request) -> ApiDependencies:
+    dependencies: ApiDependencies = request.app.state.dependencies
+    return dependencies
+
+
+Deps = Annotated[ApiDependencies, Depends(_dependencies_of)]

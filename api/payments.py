@@ -1,0 +1,322 @@
+"""`/v1/payments`: order, look up, cancel, explain.
+
+A payment is one SQL transaction (who calls, the order on disk), then one call to Temporal, then
+the answer. What a crash leaves between the two, a sweeper picks up.
+"""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import dispatch
+from api.answers import (
+    Explanation,
+    PaymentAnswer,
+    PaymentDetail,
+    PaymentList,
+    as_json,
+    payment_answer,
+    payment_detail,
+)
+from api.dependencies import ApiDependencies, Deps
+from api.errors import OrderConflict, request_id_of
+from api.explain import explain
+from api.fields import (
+    Amount,
+    Body,
+    Currency,
+    FreeText,
+    Identifier,
+    OrderNumber,
+    PayerCode,
+    WebAddress,
+    is_id,
+)
+from api.idempotency import claim_key, fingerprint, keep_answer
+from api.openapi import describe, problems
+from api.paging import PaymentQuery
+from api.requests import invalid, parse, parse_query, read_body
+from channels.base import Method
+from models.errors import Conflict, NotFound, Problem
+from models.ids import new_id, payment_workflow_id
+from models.merchant import Caller, Role
+from models.money import Money
+from models.payment import (
+    Cancellation,
+    LateSuccessPolicy,
+    PaymentOrder,
+    PaymentState,
+    PaymentStatus,
+)
+from models.views import RecordedOrder
+from storage.apps import read_app
+from storage.payments import list_payments, read_order, read_payment, record_order
+
+router = APIRouter(prefix="/v1/payments", tags=["payments"])
+
+_READERS = (Role.APP, Role.OPS, Role.FINANCE, Role.ADMIN)
+_ENDS = frozenset(
+    {
+        PaymentStatus.SUCCEEDED,
+        PaymentStatus.FAILED,
+        PaymentStatus.CANCELED,
+        PaymentStatus.EXPIRED,
+    }
+)
+EXPIRES_IN_MIN, EXPIRES_IN_MAX = 60, 7 * 24 * 3600
+# The code a payer shows at a till dies within a minute; an order older than that is not sent.
+_PAYER_WAITS = timedelta(seconds=60)
+
+_ORDER_EXAMPLE = {
+    "order_no": "A-2026-0001",
+    "merchant_id": "mer_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+    "amount": 1999,
+    "currency": "CNY",
+    "method": "alipay_qr",
+    "subject": "Two tickets",
+    "expires_in": 900,
+}
+
+
+class NewPayment(Body):
+    """An order to be paid. `order_no` is yours, unique per app, and the key that counts."""
+
+    order_no: OrderNumber
+    merchant_id: Identifier
+    amount: Amount
+    currency: Currency
+    method: Annotated[Identifier, Field(examples=["alipay_qr"])]
+    subject: Annotated[FreeText, Field(max_length=128, description="what the payer reads")]
+    expires_in: Annotated[int, Field(ge=EXPIRES_IN_MIN, le=EXPIRES_IN_MAX)] | None = Field(
+        default=None, description="seconds the payer has"
+    )
+    return_url: WebAddress | None = Field(
+        default=None, description="where the payer's browser goes afterwards"
+    )
+    payer_code: PayerCode | None = Field(
+        default=None, description="what the payer shows at the till, where the method needs it"
+    )
+    late_success: Literal["accept", "refund", "ask"] | None = Field(
+        default=None, description="money after the end; the default is the app's"
+    )
+
+
+class CancelPayment(Body):
+    reason: Annotated[FreeText, Field(max_length=200)] | None = None
+
+
+def _is_payment_id(value: str) -> str:
+    if not is_id("pay", value):
+        raise NotFound("there is no such payment")
+    return value
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=PaymentAnswer,
+    responses={
+        200: {"model": PaymentAnswer, "description": "the same order was sent before"},
+        202: {"model": PaymentAnswer, "description": "on disk; how it started is not known yet"},
+        **problems(400, 404, 409, 422),
+    },
+    openapi_extra=describe(body=NewPayment, example=_ORDER_EXAMPLE, idempotent=True),
+)
+async def create_payment(request: Request, deps: Deps) -> Response:
+    """Order a payment.
+
+    201 with what the payer has to do next; 200 for the same order again; 202 when the channel's
+    answer is not known in time (look again with GET, or wait for the event). The same `order_no`
+    with another body is 409 `order-conflict`.
+    """
+    raw = await read_body(request)
+    async with deps.session(request, "record order", Role.APP) as (connection, caller):
+        body = parse(NewPayment, raw)
+        method = _method(deps, body)
+        mark = fingerprint(body, request.url.path)
+        app_id = _app_of(caller)
+        mine = await claim_key(connection, request, app_id=app_id, mark=mark, deps=deps)
+        if mine is not None and mine.replay is not None:
+            return mine.replay
+        late_success = body.late_success or await _policy_of(connection, app_id)
+        order = _order(body, method, app_id=app_id, late_success=late_success, mark=mark, deps=deps)
+        recorded = await record_order(connection, order, request_id=request_id_of(request))
+        if recorded.order.fingerprint != mark:
+            raise OrderConflict(
+                "this order_no was used with another body",
+                location=f"/v1/payments/{recorded.order.payment_id}",
+            )
+    response = await _initiate(deps, recorded)
+    if mine is not None:
+        await keep_answer(deps, mine, response, object_id=recorded.order.payment_id)
+    return response
+
+
+@router.get(
+    "",
+    response_model=PaymentList,
+    responses=problems(422),
+    openapi_extra=describe(query=PaymentQuery),
+)
+async def list_(request: Request, deps: Deps) -> Response:
+    """Payments, newest first: an app's own; with the roles ops, finance and admin all."""
+    async with deps.session(request, "list payments", *_READERS) as (connection, caller):
+        query = parse_query(PaymentQuery, request)
+        page = await list_payments(
+            connection,
+            app_id=caller.app_id,
+            limit=query.limit,
+            cursor=query.cursor,
+            status=query.status,
+            order_no=query.order_no,
+        )
+    items = tuple(
+        payment_detail(view, run_url=deps.run_url(payment_workflow_id(view.id)))
+        for view in page.payments
+    )
+    return as_json(PaymentList(items=items, next_cursor=page.next_cursor))
+
+
+@router.get("/{payment_id}", response_model=PaymentDetail, responses=problems(404))
+async def get_payment(payment_id: str, request: Request, deps: Deps) -> Response:
+    """One payment as it stands, from our own books."""
+    async with deps.session(request, "read payment", *_READERS) as (connection, caller):
+        view = await read_payment(connection, _is_payment_id(payment_id), app_id=caller.app_id)
+    if view is None:
+        raise NotFound("there is no such payment")
+    return as_json(payment_detail(view, run_url=deps.run_url(payment_workflow_id(view.id))))
+
+
+@router.post(
+    "/{payment_id}/cancel",
+    response_model=PaymentAnswer,
+    responses={
+        202: {"model": PaymentAnswer, "description": "asked for; the end is not known yet"},
+        **problems(400, 404, 409, 422),
+    },
+    openapi_extra=describe(body=CancelPayment, example={"reason": "the buyer changed their mind"}),
+)
+async def cancel(payment_id: str, request: Request, deps: Deps) -> Response:
+    """Close a payment at its channel, so that it can no longer be paid.
+
+    200 with the end: `canceled`, or `succeeded` when the payer was faster. 202 when the channel has
+    not confirmed in time. 409 `invalid-state` for a payment that ended otherwise before.
+    """
+    raw = await read_body(request)
+    async with deps.session(request, "cancel payment", Role.APP) as (connection, caller):
+        body = parse(CancelPayment, raw)
+        recorded = await read_order(connection, _is_payment_id(payment_id))
+        if recorded is None or recorded.order.app_id != caller.app_id:
+            raise NotFound("there is no such payment")
+    if recorded.state.status in _ENDS:
+        return _already_ended(deps, recorded)
+    command = Cancellation(
+        command_id=new_id("cmd"), requested_by=caller.key_id, reason=body.reason or ""
+    )
+    state = await dispatch.cancel_payment(
+        deps.client, recorded.order, command, within=deps.options.initiation_timeout
+    )
+    return _answer(deps, recorded, state or recorded.state, status_code=200 if state else 202)
+
+
+@router.get("/{payment_id}/explain", response_model=Explanation, responses=problems(404))
+async def explain_payment(payment_id: str, request: Request, deps: Deps) -> Response:
+    """What we sent, what came back, why it stands where it stands, and what happens next."""
+    return as_json(await explain(request, deps, _is_payment_id(payment_id), _READERS))
+
+
+async def _initiate(deps: ApiDependencies, recorded: RecordedOrder) -> Response:
+    first = 201 if recorded.is_new else 200
+    if recorded.state.status is not PaymentStatus.CREATED:
+        return _answer(deps, recorded, recorded.state, status_code=first)
+    result = await dispatch.start_payment(
+        deps.client, recorded.order, within=deps.options.initiation_timeout
+    )
+    if result is None:
+        return _answer(deps, recorded, recorded.state, status_code=202)
+    return _answer(deps, recorded, result.state, status_code=first)
+
+
+def _answer(
+    deps: ApiDependencies, recorded: RecordedOrder, state: PaymentState, *, status_code: int
+) -> Response:
+    payment_id = recorded.order.payment_id
+    run_url = deps.run_url(payment_workflow_id(payment_id))
+    return as_json(
+        payment_answer(recorded, state, run_url=run_url),
+        status_code=status_code,
+        location=f"/v1/payments/{payment_id}",
+    )
+
+
+def _already_ended(deps: ApiDependencies, recorded: RecordedOrder) -> Response:
+    status = recorded.state.status
+    if status is PaymentStatus.CANCELED:
+        return _answer(deps, recorded, recorded.state, status_code=200)
+    raise Conflict(f"the payment is {status} already", code="invalid-state")
+
+
+def _app_of(caller: Caller) -> str:
+    if caller.app_id is None:
+        raise NotFound("there is no such app")
+    return caller.app_id
+
+
+async def _policy_of(connection: AsyncConnection, app_id: str) -> str:
+    app = await read_app(connection, app_id)
+    return app.late_success if app else LateSuccessPolicy.ASK
+
+
+def _method(deps: ApiDependencies, body: NewPayment) -> Method:
+    _, method = deps.channels.methods().get(body.method, (None, None))
+    if method is None:
+        raise invalid(
+            Problem(pointer="#/method", code="not-a-choice", detail="no channel offers this method")
+        )
+    if method.needs_payer_code != (body.payer_code is not None):
+        needed = "this method needs it" if method.needs_payer_code else "this method takes none"
+        code = "required" if method.needs_payer_code else "unknown-field"
+        raise invalid(Problem(pointer="#/payer_code", code=code, detail=needed))
+    return method
+
+
+def _order(
+    body: NewPayment,
+    method: Method,
+    *,
+    app_id: str,
+    late_success: str,
+    mark: str,
+    deps: ApiDependencies,
+) -> PaymentOrder:
+    now = deps.clock()
+    expires_at = now + _payer_has(body, deps)
+    return PaymentOrder(
+        payment_id=new_id("pay"),
+        app_id=app_id,
+        merchant_id=body.merchant_id,
+        order_no=body.order_no,
+        money=Money(amount_minor=body.amount, currency=body.currency),
+        method=body.method,
+        subject=body.subject,
+        created_at=now,
+        expires_at=expires_at,
+        initiate_by=_initiate_by(now, expires_at, method),
+        late_success=LateSuccessPolicy(late_success),
+        fingerprint=mark,
+        return_url=body.return_url,
+        payer_code=body.payer_code,
+    )
+
+
+def _payer_has(body: NewPayment, deps: ApiDependencies) -> timedelta:
+    if body.expires_in is None:
+        return deps.options.payment_expiry
+    return timedelta(seconds=body.expires_in)
+
+
+def _initiate_by(now: datetime, expires_at: datetime, method: Method) -> datetime:
+    return min(expires_at, now + _PAYER_WAITS) if method.payer_present else expires_at

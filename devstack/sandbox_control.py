@@ -1,0 +1,81 @@
+"""Plays the payer and the weather: tells the sandbox what to do, and reads its books."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+_TIMEOUT_SECONDS = 20.0
+
+
+class SandboxRefused(Exception):
+    """The sandbox did not do what it was told; the message is its answer."""
+
+
+class SandboxControl:
+    """The sandbox's control API, for Alipay."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=False)
+
+    async def register_app(self, public_key: str) -> dict[str, Any]:
+        """A merchant's app at Alipay: its ids, and Alipay's own keys and certificates."""
+        return await self._send("POST", "/control/alipay/apps", {"public_key": public_key})
+
+    async def pay(self, serial: str, **how: Any) -> dict[str, Any]:
+        return await self._send("POST", "/control/trades/pay", {"out_trade_no": serial, **how})
+
+    async def open(self, serial: str) -> dict[str, Any]:
+        """The payer scans the code, and does not pay yet."""
+        return await self._send("POST", "/control/trades/open", {"out_trade_no": serial})
+
+    async def refuse(self, serial: str) -> dict[str, Any]:
+        return await self._send("POST", "/control/trades/refuse", {"out_trade_no": serial})
+
+    async def fault(self, kind: str, **where: Any) -> dict[str, Any]:
+        """Misbehave once (or `times`), where `method` and `out_trade_no` say."""
+        return await self._send("POST", "/control/faults", {"type": kind, **where})
+
+    async def auto_pay(self, rule: dict[str, Any]) -> None:
+        """From now on every payer pays, or refuses, as the rule says."""
+        await self._send("PUT", "/control/auto-pay", rule)
+
+    async def clear_faults(self) -> None:
+        await self._send("DELETE", "/control/faults")
+
+    async def trade(self, serial: str) -> dict[str, Any] | None:
+        """What the channel's books say of one serial; None when they do not know it."""
+        found = await self.trades(out_trade_no=serial)
+        return found[0] if found else None
+
+    async def trades(self, **query: str) -> list[dict[str, Any]]:
+        answer = await self._send("GET", "/control/trades", query=query)
+        trades: list[dict[str, Any]] = answer["trades"]
+        return trades
+
+    async def totals(self) -> dict[str, Any]:
+        return await self._send("GET", "/control/totals")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        query: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        response = await self._http.request(method, path, json=body, params=query)
+        if not response.is_success:
+            raise SandboxRefused(f"{method} {path}: HTTP {response.status_code} {response.text}")
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer

@@ -1,0 +1,267 @@
+"""The methods of the gateway, each from its content to a reply. They execute, nothing waits."""
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from models.money import Money
+from sandbox.alipay.certificates import Authority, pem
+from sandbox.alipay.words import (
+    CANCEL,
+    CERTIFICATE_DOWNLOAD,
+    CLOSE,
+    PAGE_PAY,
+    PAY,
+    PRECREATE,
+    QUERY,
+    WAP_PAY,
+    Reply,
+    beijing,
+    failure,
+    from_beijing,
+    refusal,
+    success,
+    trade_status,
+    yuan,
+)
+from sandbox.books import App, Books, Order, Trade, TradeStatus
+from sandbox.desk import Reason, Refused, TradeDesk
+
+Content = dict[str, object]
+
+BUYER_ID = "2088000000000001"
+BUYER_LOGON_ID = "pay***@sandbox.example"
+
+_AMOUNT_MAX_MINOR = 100_000_000_00  # 100 000 000.00 yuan. Source: "total_amount", 2026-11-20
+_QR_LIFETIME = timedelta(hours=2)
+_DEFAULT_LIFETIME = timedelta(days=15)
+_OUT_TRADE_NO = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_TIMEOUT = re.compile(r"(\d{1,5})([mhd])|1c")
+_BUYER_CODE = re.compile(r"(2[5-9]|30)\d{14,22}")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_SUBJECT_MAX = 256
+
+# What a payer's code does, by its first four digits; every other good code is paid at once.
+_CODE_WAITS = "2801"
+_CODE_NO_MONEY = "2802"
+_CODE_INVALID = "2803"
+_CODE_PAID_BUT_UNSURE = "2804"
+
+
+class InvalidContent(Exception):
+    """A parameter of the method is missing or wrong; the text names it."""
+
+
+class Methods:
+    """Executes the methods for verified apps."""
+
+    def __init__(
+        self,
+        *,
+        books: Books,
+        desk: TradeDesk,
+        authority: Authority,
+        now: Callable[[], datetime],
+        cashier_url: Callable[[Trade], str],
+    ) -> None:
+        self._books = books
+        self._desk = desk
+        self._authority = authority
+        self._now = now
+        self._cashier_url = cashier_url
+        self._by_name: dict[str, Callable[[App, Content, dict[str, str]], Reply]] = {
+            PRECREATE: self._precreate,
+            PAGE_PAY: self._page_pay,
+            WAP_PAY: self._page_pay,
+            PAY: self._pay,
+            QUERY: self._query,
+            CLOSE: self._close,
+            CANCEL: self._cancel,
+            CERTIFICATE_DOWNLOAD: self._download_certificate,
+        }
+
+    def knows(self, method: str) -> bool:
+        return method in self._by_name
+
+    def execute(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        """Run the method that `params` names. Business failures are replies, not errors."""
+        try:
+            return self._by_name[params["method"]](app, content, params)
+        except InvalidContent as error:
+            return failure("ACQ.INVALID_PARAMETER", f"参数无效: {error}")
+        except Refused as refused:
+            return refusal(refused.reason)
+
+    def _precreate(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        trade = self._desk.submit(self._order(app, content, params, _QR_LIFETIME))
+        fields: Content = {
+            "out_trade_no": trade.out_trade_no,
+            "qr_code": self._cashier_url(trade),
+        }
+        return success(trade, fields)
+
+    def _page_pay(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        trade = self._desk.submit(self._order(app, content, params, _DEFAULT_LIFETIME))
+        return success(trade, {"cashier_url": self._cashier_url(trade)})
+
+    def _pay(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        code = _text(content, "auth_code")
+        if _text(content, "scene") != "bar_code":
+            raise InvalidContent("scene")
+        if not _BUYER_CODE.fullmatch(code) or code.startswith(_CODE_INVALID):
+            return failure("ACQ.PAYMENT_AUTH_CODE_INVALID", "支付失败，获取顾客账户信息失败")
+        if code.startswith(_CODE_NO_MONEY):
+            return failure("ACQ.BUYER_BALANCE_NOT_ENOUGH", "买家余额不足")
+        order = self._order(app, content, params, _DEFAULT_LIFETIME)
+        with self._books.transaction():
+            trade = self._desk.open(self._desk.submit(order))
+            if not code.startswith(_CODE_WAITS):
+                trade = self._desk.pay(trade)
+        if code.startswith(_CODE_WAITS):
+            return Reply("10003", "order success pay inprocess", fields=_facts(trade), trade=trade)
+        if code.startswith(_CODE_PAID_BUT_UNSURE):
+            return replace(failure("ACQ.SYSTEM_ERROR", "系统异常", code="20000"), trade=trade)
+        return success(trade, _facts(trade) | _payment(trade))
+
+    def _query(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        trade = self._find(app, content)
+        if trade is None:
+            return refusal(Reason.NOT_OPENED)
+        fields = _facts(trade) | {"trade_status": trade_status(trade)}
+        if trade.paid_at is not None:
+            fields |= _payment(trade) | {"send_pay_date": beijing(trade.paid_at)}
+        return success(trade, fields)
+
+    def _close(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        trade = self._find(app, content)
+        if trade is None:
+            return refusal(Reason.NOT_OPENED)
+        if trade.status is not TradeStatus.WAITING:
+            return failure("ACQ.TRADE_STATUS_ERROR", "交易状态不合法")
+        trade = self._desk.close(trade, "closed by the merchant")
+        return success(trade, _names(trade))
+
+    def _cancel(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        """Undo whatever there is. An unopened QR code dies (our reading of "cancel")."""
+        found = self._lookup(app, content)
+        trade = self._find(app, content)
+        if trade is None:
+            if found is not None:
+                self._desk.close(found, "cancelled before it was opened")
+            number = {k: v for k, v in content.items() if k in {"out_trade_no", "trade_no"}}
+            return success(None, number | {"retry_flag": "N"})
+        if trade.status is TradeStatus.PAID:
+            trade, action = self._desk.refund_all(trade), "refund"
+        else:
+            action = "refund" if trade.status is TradeStatus.REFUNDED else "close"
+            if trade.status is TradeStatus.WAITING:
+                trade = self._desk.close(trade, "cancelled by the merchant")
+        return success(trade, _names(trade) | {"retry_flag": "N", "action": action})
+
+    def _download_certificate(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        if _text(content, "alipay_cert_sn") != self._authority.certificate_sn:
+            raise InvalidContent("alipay_cert_sn")
+        text = base64.b64encode(pem(self._authority.certificate).encode()).decode()
+        return success(None, {"alipay_cert_content": text})
+
+    def _lookup(self, app: App, content: Content) -> Trade | None:
+        trade_no = content.get("trade_no")
+        if isinstance(trade_no, str) and trade_no:
+            trade = self._books.find_by_trade_no(trade_no)
+            return trade if trade is not None and trade.app_id == app.app_id else None
+        return self._books.find_trade(app.app_id, _text(content, "out_trade_no"))
+
+    def _find(self, app: App, content: Content) -> Trade | None:
+        return self._desk.visible(self._lookup(app, content))
+
+    def _order(
+        self, app: App, content: Content, params: dict[str, str], lifetime: timedelta
+    ) -> Order:
+        now = self._now()
+        number = _text(content, "out_trade_no")
+        subject = _text(content, "subject")
+        if not _OUT_TRADE_NO.fullmatch(number):
+            raise InvalidContent("out_trade_no")
+        if len(subject) > _SUBJECT_MAX:
+            raise InvalidContent("subject")
+        return Order(
+            trade_no=self._desk.new_trade_no(),
+            app_id=app.app_id,
+            out_trade_no=number,
+            code=self._desk.new_code(),
+            method=params["method"],
+            amount_minor=_amount(_text(content, "total_amount")),
+            subject=subject,
+            notify_url=params.get("notify_url") or None,
+            return_url=params.get("return_url") or None,
+            created_at=now,
+            expires_at=_expiry(content, now, lifetime),
+        )
+
+
+def _facts(trade: Trade) -> Content:
+    return _names(trade) | {
+        "total_amount": yuan(trade.amount_minor),
+        "buyer_logon_id": BUYER_LOGON_ID,
+        "buyer_user_id": BUYER_ID,
+    }
+
+
+def _payment(trade: Trade) -> Content:
+    amount = yuan(trade.amount_minor)
+    return {
+        "receipt_amount": amount,
+        "buyer_pay_amount": amount,
+        "invoice_amount": amount,
+        "point_amount": "0.00",
+        "gmt_payment": beijing(trade.paid_at or trade.created_at),
+        "fund_bill_list": [{"amount": amount, "fund_channel": "ALIPAYACCOUNT"}],
+    }
+
+
+def _names(trade: Trade) -> Content:
+    return {"trade_no": trade.trade_no, "out_trade_no": trade.out_trade_no}
+
+
+def _text(content: Content, name: str) -> str:
+    value = content.get(name)
+    if isinstance(value, (str, int)) and str(value):
+        return str(value)
+    raise InvalidContent(name)
+
+
+def _amount(text: str) -> int:
+    try:
+        amount = Money.from_decimal_text(text, "CNY").amount_minor
+    except ValueError:
+        raise InvalidContent("total_amount") from None
+    if not 0 < amount <= _AMOUNT_MAX_MINOR:
+        raise InvalidContent("total_amount")
+    return amount
+
+
+def _expiry(content: Content, now: datetime, lifetime: timedelta) -> datetime:
+    named = content.get("time_expire")
+    if isinstance(named, str) and named:
+        try:
+            return from_beijing(named)
+        except ValueError:
+            raise InvalidContent("time_expire") from None
+    express = content.get("timeout_express")
+    if isinstance(express, str) and express:
+        return now + _express(express, lifetime)
+    return now + lifetime
+
+
+def _express(text: str, lifetime: timedelta) -> timedelta:
+    parts = _TIMEOUT.fullmatch(text)
+    if parts is None:
+        raise InvalidContent("timeout_express")
+    if parts[1] is None:
+        return lifetime
+    span = timedelta(**{_UNITS[parts[2]]: int(parts[1])})
+    if not timedelta(0) < span <= _DEFAULT_LIFETIME:
+        raise InvalidContent("timeout_express")
+    return span

@@ -1,0 +1,147 @@
+"""One Temporal server for the session; per module a database, workers, and the API over them."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities.accounts import AccountReader
+from activities.channel import ChannelActivities
+from activities.errors import ActivityErrors
+from activities.first_delivery import FirstDelivery
+from activities.ledger import LedgerActivities
+from activities.notifications import NotificationActivities
+from activities.preparation import PreparationActivities
+from activities.records import RecordActivities
+from activities.webhook import WebhookSender
+from api.app import build_app
+from api.dependencies import ApiDependencies, ApiOptions
+from channels.registry import ChannelRegistry
+from engine import search_attributes
+from engine.client import data_converter
+from engine.encryption import PayloadEncryption
+from engine.sandbox import sandbox_runner
+from storage.database import Database
+from storage.vault import Vault
+from tests.api import testpay
+from tests.api.world import World
+from workflows.late_success import LateSuccessWorkflow
+from workflows.notification import NotificationWorkflow
+from workflows.payment import PaymentWorkflow
+from workflows.queues import NOTIFICATIONS, PAYMENTS, channel_queue
+
+PAYLOAD_KEYS = {"k1": b"1" * 32}
+CODEC_TOKEN = "a-token-of-the-tests"
+UI_URL = "http://ui.example:8233"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def temporal() -> AsyncIterator[Client]:
+    """A development server of our own, with our search attributes."""
+    kinds: dict[str, Any] = {
+        "Keyword": SearchAttributeKey.for_keyword,
+        "Int": SearchAttributeKey.for_int,
+    }
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=shutil.which("temporal"),
+        search_attributes=[
+            kinds[kind](name) for name, kind in search_attributes.REGISTERED.items()
+        ],
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            "history.transferProcessorMaxPollRPS=2000",
+        ],
+        data_converter=data_converter(PAYLOAD_KEYS),
+        dev_server_startup_timeout=timedelta(seconds=30),
+    ) as server:
+        yield server.client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(temporal: Client, database: Database) -> AsyncIterator[World]:
+    """The API and the workers of one module; no sweeper, so that nothing happens by itself."""
+    channel = testpay.TestPay()
+    deps = ApiDependencies(
+        database=database,
+        vault=Vault({"v1": b"2" * 32}, active="v1"),
+        client=temporal,
+        channels=ChannelRegistry((channel,)),
+        encryption=PayloadEncryption(PAYLOAD_KEYS, active="k1"),
+        options=ApiOptions(
+            initiation_timeout=timedelta(seconds=20),
+            temporal_ui_url=UI_URL,
+            codec_token=CODEC_TOKEN,
+        ),
+    )
+    async with AsyncExitStack() as stack:
+        for worker in await _workers(stack, deps):
+            await stack.enter_async_context(worker)
+        app = build_app(deps)
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://api.example", timeout=60
+            )
+        )
+        yield World(app=app, deps=deps, http=http, channel=channel)
+
+
+async def _workers(stack: AsyncExitStack, deps: ApiDependencies) -> list[Worker]:
+    """The workers of `worker.py`, over the test channel."""
+    sender = await stack.enter_async_context(WebhookSender())
+    first_delivery = FirstDelivery(deps.database, deps.vault, sender)
+    stack.push_async_callback(first_delivery.drain)
+    deliveries = NotificationActivities(deps.database, deps.vault, sender)
+    return [
+        _payments_worker(deps, first_delivery),
+        _channel_worker(deps),
+        Worker(
+            deps.client,
+            task_queue=NOTIFICATIONS,
+            workflows=[NotificationWorkflow],
+            activities=[deliveries.deliver_due],
+            workflow_runner=sandbox_runner(),
+            interceptors=[ActivityErrors()],
+        ),
+    ]
+
+
+def _payments_worker(deps: ApiDependencies, first_delivery: FirstDelivery) -> Worker:
+    preparation = PreparationActivities(
+        deps.database, deps.channels, callback_url="http://api.example", query_after=(30, 60)
+    )
+    records = RecordActivities(deps.database)
+    ledger = LedgerActivities(deps.database, first_delivery)
+    return Worker(
+        deps.client,
+        task_queue=PAYMENTS,
+        workflows=[PaymentWorkflow, LateSuccessWorkflow],
+        activities=[
+            preparation.prepare_attempt,
+            records.record_move,
+            records.read_late_case,
+            ledger.settle,
+            ledger.settle_late,
+            ledger.dismiss_late,
+        ],
+        workflow_runner=sandbox_runner(),
+        interceptors=[ActivityErrors()],
+    )
+
+
+def _channel_worker(deps: ApiDependencies) -> Worker:
+    accounts = AccountReader(deps.database, deps.vault, deps.channels)
+    calls = ChannelActivities(deps.database, accounts, deps.channels)
+    return Worker(
+        deps.client,
+        task_queue=channel_queue(testpay.NAME),
+        activities=[calls.pay, calls.query, calls.close],
+        interceptors=[ActivityErrors()],
+    )

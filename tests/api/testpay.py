@@ -1,0 +1,145 @@
+"""A third party made up for tests: shows QR codes, signs its callbacks, can keep us waiting."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field, SecretStr, field_validator
+
+from channels.base import (
+    Account,
+    Acknowledgement,
+    Capabilities,
+    ChannelParameters,
+    Method,
+    Operation,
+)
+from models.channel import (
+    Answer,
+    Approved,
+    CallbackFacts,
+    Declined,
+    Outcome,
+    PayRequest,
+    Pending,
+    QueryRequest,
+    ShowQrCode,
+)
+from models.errors import BadSignature, InvalidRequest
+from models.money import Money
+
+NAME = "testpay"
+SECRET = "a secret of the test channel"
+SIGNATURE = "x-testpay-signature"
+PARAMETERS = {"merchant_number": "m-1", "secret": SECRET}
+
+
+class TestPayParameters(ChannelParameters):
+    __test__ = False
+
+    merchant_number: str = Field(min_length=1, max_length=32)
+    secret: SecretStr
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 8:
+            raise ValueError("the secret has at least 8 characters")
+        return value
+
+
+class TestPay:
+    """Fulfils the Channel protocol. `test_slow` waits for `may_answer`."""
+
+    __test__ = False
+
+    name = NAME
+    parameters: type[ChannelParameters] = TestPayParameters
+    capabilities = Capabilities(
+        methods=(
+            Method(name="test_qr", title="QR code", repeat_safe=True),
+            Method(name="test_slow", title="QR code, after a while", repeat_safe=True),
+            Method(
+                name="test_code",
+                title="Payer's code",
+                repeat_safe=False,
+                payer_present=True,
+                needs_payer_code=True,
+            ),
+        ),
+        operations=frozenset(Operation),
+        currencies=frozenset({"CNY"}),
+        amount_min_minor=1,
+        amount_max_minor=10_000_000,
+        expiry_max_seconds=86_400,
+        timezone="Asia/Shanghai",
+    )
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+        self.waiting = 0
+        self.news = asyncio.Event()
+        self.pay_calls: list[str] = []
+        self.asked: dict[str, int] = {}
+        self.says: dict[str, Outcome] = {}
+
+    async def pay(self, account: Account, request: PayRequest, now: datetime) -> Answer:
+        self.pay_calls.append(request.serial)
+        if request.method == "test_slow":
+            self.waiting += 1
+            self.news.set()
+            await self.may_answer.wait()
+            self.waiting -= 1
+        if request.method == "test_code":
+            return Answer(outcome=Approved(channel_reference="till-1", money=request.money))
+        code = ShowQrCode(
+            content=f"https://qr.example/{request.serial}", expires_at=request.expires_at
+        )
+        return Answer(outcome=Pending(next_action=code))
+
+    async def query(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
+        self.asked[request.serial] = self.asked.get(request.serial, 0) + 1
+        self.news.set()
+        return Answer(outcome=self.says.get(request.serial, Pending()))
+
+    async def close(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
+        return Answer(outcome=Declined(code="closed", detail="closed on request"))
+
+    def parse_callback(
+        self, account: Account, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> CallbackFacts:
+        secret = account.parameters.secret.get_secret_value()
+        if not hmac.compare_digest(sign(body, secret), headers.get(SIGNATURE, "")):
+            raise BadSignature("the signature is not the account's")
+        try:
+            news: dict[str, Any] = json.loads(body)
+            return CallbackFacts(
+                channel_event_id=news["event"],
+                serial=news["serial"],
+                outcome=_outcome(news),
+                channel_reference=news.get("reference"),
+            )
+        except (ValueError, KeyError):
+            raise InvalidRequest("the callback cannot be read") from None
+
+    def acknowledgement(self, *, accepted: bool) -> Acknowledgement:
+        return Acknowledgement(
+            status_code=200, content_type="text/plain", body="got it" if accepted else "again"
+        )
+
+
+def sign(body: bytes, secret: str = SECRET) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _outcome(news: dict[str, Any]) -> Outcome:
+    if news["state"] == "paid":
+        money = Money(amount_minor=news["amount"], currency=news["currency"])
+        return Approved(channel_reference=news["reference"], money=money)
+    if news["state"] == "refused":
+        return Declined(code="refused", detail="the payer's bank refused")
+    return Pending()

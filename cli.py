@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from models.errors import ProcessorError
 from models.merchant import Role
 from settings import SettingsError, load_settings
 
@@ -125,15 +126,23 @@ def migrate(
     """Prepare PostgreSQL and Temporal for this version of the code. Harmless twice."""
     settings = load_settings()
     if database:
+        from sqlalchemy.exc import OperationalError
+
         from storage.migrate import upgrade
 
         url = settings.owner_database_url or settings.database_url
-        upgrade(url.get_secret_value())
+        try:
+            upgrade(url.get_secret_value())
+        except OperationalError as error:
+            _give_up(f"{error.orig}: look at PAYCENTER_OWNER_DATABASE_URL")
         typer.echo("the database is up to date")
     if temporal:
         from devstack.reach import register_search_attributes
 
-        asyncio.run(register_search_attributes(settings))
+        try:
+            asyncio.run(register_search_attributes(settings))
+        except RuntimeError as error:
+            _give_up(f"{error}: look at PAYCENTER_TEMPORAL_ADDRESS")
         typer.echo("search attributes are registered")
 
 
@@ -297,6 +306,9 @@ def _status() -> int:
     except SettingsError as advice:
         typer.echo(str(advice), err=True)
         return _WRONG_SETTINGS
+    except ProcessorError as refusal:
+        typer.echo(str(refusal), err=True)
+        return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     except SystemExit as ending:

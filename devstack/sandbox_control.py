@@ -40,6 +40,10 @@ class SandboxControl:
         """From now on every payer pays, or refuses, as the rule says."""
         await self._send("PUT", "/control/auto-pay", rule)
 
+    async def quiesce(self) -> bool:
+        """Whether the channel has nothing in flight any more; it waits up to ten seconds."""
+        return bool((await self._send("POST", "/control/quiesce", {}))["idle"])
+
     async def clear_faults(self) -> None:
         await self._send("DELETE", "/control/faults")
 

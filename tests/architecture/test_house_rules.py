@@ -46,7 +46,7 @@ def test_nothing_is_named_after_nothing() -> None:
 def test_money_is_never_a_float() -> None:
     """Looks at every annotation and call that puts `float` next to a name of an amount."""
     found = [
-        f"{file.relative_to(ROOT)}:{node.lineno}"
+        f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
         for file in _files(*(p for p in PACKAGES if p not in FLOATS_ALLOWED))
         for node in ast.walk(ast.parse(file.read_text()))
         if _is_float_money(node)

@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     query_after: Annotated[tuple[float, ...], NoDecode] = Field(
         default=(30, 60, 120, 300), description="seconds of silence before each query: 30,60,120"
     )
+    find_out_at_till: timedelta = Field(
+        default=timedelta(seconds=60),
+        description="how long an unknown payment at a till is queried before it is cancelled",
+    )
 
     # -- notifications
     allow_private_webhooks: bool = Field(
@@ -78,6 +82,7 @@ class Settings(BaseSettings):
     # -- this process
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool = True
+    metrics_host: str = Field(default="127.0.0.1", description="where metrics may be read from")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="worker metrics; 0 is off")
     temporal_metrics_port: int = Field(
         default=0, ge=0, le=65535, description="the Temporal SDK's own metrics; 0 is off"

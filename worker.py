@@ -136,6 +136,7 @@ def _payments_worker(parts: Parts, first_delivery: FirstDelivery) -> Worker:
         parts.registry,
         callback_url=parts.settings.public_url,
         query_after=parts.settings.query_after,
+        find_out_at_till=parts.settings.find_out_at_till,
     )
     records = RecordActivities(parts.database)
     ledger = LedgerActivities(parts.database, first_delivery)
@@ -221,7 +222,9 @@ def connection_of(settings: Settings, *, metrics_address: str | None = None) -> 
 async def _connect(settings: Settings) -> Client:
     """Connect to Temporal, waiting for it as long as it takes: it may start after us."""
     port = settings.temporal_metrics_port
-    connection = connection_of(settings, metrics_address=f"127.0.0.1:{port}" if port else None)
+    connection = connection_of(
+        settings, metrics_address=f"{settings.metrics_host}:{port}" if port else None
+    )
     while True:
         try:
             return await connect(connection)
@@ -236,7 +239,7 @@ async def _main(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     if settings.metrics_port:
-        start_http_server(settings.metrics_port, "127.0.0.1", registry=metrics.REGISTRY)
+        start_http_server(settings.metrics_port, settings.metrics_host, registry=metrics.REGISTRY)
     await run(settings, stop)
 
 

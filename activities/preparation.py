@@ -1,6 +1,6 @@
 """Everything that is decided before a channel hears of an attempt, written down in one go."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
@@ -16,9 +16,8 @@ from storage import payments
 from storage.database import Database
 from storage.payments import OrderFacts
 
-# How long an unknown outcome is queried before it is closed. At a till nobody waits longer than a
-# minute (Source: Alipay's cancel flow, read 2026-11-20); elsewhere the payer may still come back.
-FIND_OUT_AT_TILL_SECONDS = 60.0
+# How long an unknown outcome is queried before it is closed, where the payer may still come back.
+# At a till nobody waits longer than a minute (Source: Alipay's cancel flow, read 2026-11-20).
 FIND_OUT_SECONDS = 600.0
 
 
@@ -32,10 +31,12 @@ class PreparationActivities:
         *,
         callback_url: str,
         query_after: tuple[float, ...],
+        find_out_at_till: timedelta,
     ) -> None:
         self._database = database
         self._callback_url = callback_url.rstrip("/")
         self._query_after = query_after
+        self._find_out_at_till = find_out_at_till
         self._capabilities: dict[str, Capabilities] = {
             name: registry.get(name).capabilities for name in registry.names()
         }
@@ -90,7 +91,9 @@ class PreparationActivities:
                 ),
                 "query_after": self._query_after,
                 "find_out_within": (
-                    FIND_OUT_AT_TILL_SECONDS if method.payer_present else FIND_OUT_SECONDS
+                    self._find_out_at_till.total_seconds()
+                    if method.payer_present
+                    else FIND_OUT_SECONDS
                 ),
             }
         )

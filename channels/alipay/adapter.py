@@ -138,7 +138,7 @@ class AlipayChannel:
         if trade.code != SUCCESS:
             outcome = self._not_told(trade, request, now)
         elif request.method == BUYER_CODE:
-            outcome = self._canceled(trade, request, now)
+            outcome = self._canceled(trade, request)
         else:
             outcome = _closed(trade, request)
         return Answer(outcome=outcome, exchange=exchange)
@@ -208,7 +208,7 @@ class AlipayChannel:
             return Unknown(detail="not known to Alipay, or not yet", channel_code=channel_code)
         return Pending(detail="the payer has not opened it yet")
 
-    def _canceled(self, trade: Trade, request: QueryRequest, now: datetime) -> Outcome:
+    def _canceled(self, trade: Trade, request: QueryRequest) -> Outcome:
         if trade.retry_flag == "Y":
             return Unknown(detail="Alipay asks to cancel again", channel_code="retry_flag Y")
         match trade.action:
@@ -221,9 +221,22 @@ class AlipayChannel:
                     return closed.model_copy(update={"detail": detail, "channel_code": "refund"})
                 return closed
             case None | "":
-                return self._absent(request, now, channel_code="no action")
+                return _canceled_unseen(trade, request)
             case other:
                 return Unknown(detail=f"unlisted action {other!r}", channel_code=other)
+
+
+def _canceled_unseen(trade: Trade, request: QueryRequest) -> Outcome:
+    """Alipay took the cancel and names no action: it had no such trade.
+
+    The payer's code has died by then and we never send a serial again, so this is an end. Should
+    our own lost request still turn up, its success is late money like any other (Source: the
+    `action` field of alipay.trade.cancel: absent means that no trade was found).
+    """
+    closed = _closed(trade, request)
+    if isinstance(closed, Declined):
+        return closed.model_copy(update={"channel_code": "no action"})
+    return closed
 
 
 def _parameters_of(account: Account) -> AlipayParameters:

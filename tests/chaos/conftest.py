@@ -12,7 +12,11 @@ from devstack.sandbox_control import SandboxControl
 from devstack.shop import Order, Shop
 from devstack.supervisor import Stack
 
-_ENVIRONMENT = {"PAYCENTER_QUERY_AFTER": "2,4,8", "PAYCENTER_INITIATION_TIMEOUT": "PT3S"}
+_ENVIRONMENT = {
+    "PAYCENTER_QUERY_AFTER": "2,4,8",
+    "PAYCENTER_INITIATION_TIMEOUT": "PT3S",
+    "PAYCENTER_FIND_OUT_AT_TILL": "PT10S",
+}
 # What an app waits before it sends the same order again, and how often it does that.
 _PAUSE_SECONDS = 0.3
 _TRIES = 200

@@ -32,7 +32,8 @@ _CHECKS: Mapping[str, str] = {
         HAVING count(*) <> payment.version
             OR max(payment_transition.version) <> payment.version""",
     "I17 payments that have not ended": """
-        SELECT id FROM payment WHERE status NOT IN ('succeeded', 'failed', 'canceled', 'expired')""",
+        SELECT id, status FROM payment
+        WHERE status NOT IN ('succeeded', 'failed', 'canceled', 'expired')""",
     "I18 ends that were not told": """
         SELECT payment.id FROM payment
         LEFT JOIN notification ON object_id = payment.id AND notification.status = 'delivered'
@@ -58,8 +59,10 @@ _CLEARING = """
 
 def violations(database_url: str, trades: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Everything that does not hold, by check. `trades` are the channel's own books."""
+    found: dict[str, list[Any]] = {}
     with psycopg.connect(database_url, row_factory=dict_row) as connection:
-        found = {name: connection.execute(sql).fetchall() for name, sql in _CHECKS.items()}
+        for name, sql in _CHECKS.items():
+            found[name] = connection.execute(sql).fetchall()
         attempts = {row["serial"]: row for row in connection.execute(_ATTEMPTS)}
         clearing = connection.execute(_CLEARING).fetchone()
     found |= _against_the_channel(attempts, trades)

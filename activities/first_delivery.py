@@ -65,7 +65,7 @@ class FirstDelivery:
     async def _record(self, notification: Notification, result: DeliveryResult) -> None:
         metrics.NOTIFICATIONS.labels("delivered" if result.delivered else "failed").inc()
         now = datetime.now(UTC)
-        async with self._database.transaction("record delivery") as connection:
+        async with self._database.statement("record delivery") as connection:
             await notifications.record_delivery(
                 connection,
                 notification_id=notification.id,

@@ -91,7 +91,7 @@ class LedgerActivities:
         notification: Notification | None,
     ) -> bool:
         """True when it was booked now, False when it was on disk already."""
-        async with self._database.transaction("settle payment") as connection:
+        async with self._database.statement("settle payment") as connection:
             is_new = await payments.settle(
                 connection,
                 settlement,

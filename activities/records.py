@@ -16,7 +16,7 @@ class RecordActivities:
     @activity.defn
     async def record_move(self, step: RecordStep) -> None:
         """Write one move, with the exchange that shows it. A repeat changes nothing."""
-        async with self._database.transaction("record move") as connection:
+        async with self._database.statement("record move") as connection:
             await payments.record_transition(
                 connection, step.transition, attempt=step.attempt, exchange=step.exchange
             )

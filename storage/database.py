@@ -48,6 +48,7 @@ class Database:
                 "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
             },
         )
+        self._committing = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[AsyncConnection]:
@@ -57,9 +58,22 @@ class Database:
         waiting too long. If that happens at the commit, whether it took place is not known: all of
         `storage` is safe to run twice. A broken constraint that nobody expected is InvariantBroken.
         """
+        async with self._translated(name), self._engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def statement(self, name: str) -> AsyncIterator[AsyncConnection]:
+        """For one statement that is a transaction by itself: two round trips fewer.
+
+        Every statement in here commits on its own. Raises what `transaction` raises.
+        """
+        async with self._translated(name), self._committing.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _translated(self, name: str) -> AsyncIterator[None]:
         try:
-            async with self._engine.begin() as connection:
-                yield connection
+            yield
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             raise Unavailable(f"the database is not available ({_kind_of(error)})") from error
         except IntegrityError as error:

@@ -8,7 +8,7 @@ COMPILE := $(LOCK_TOOLS)/bin/pip-compile --quiet --strip-extras --allow-unsafe -
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format chaos bench exit-status lock clean
+.PHONY: help setup demo up test check format chaos bench exit-status histories cross-check lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*##/\t/' | sort | awk -F'\t' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,14 @@ bench: $(READY) ## measure, side by side with the baselines
 
 exit-status: $(READY) ## a short command 100 times: its exit status is right every time
 	@PAYCENTER_EXIT_STATUS_RUNS=100 $(PY) -m pytest -q tests/devstack/test_exit_status.py
+
+histories: $(READY) ## record the workflow histories that the replay tests run
+	rm -f tests/replay/histories/*.json
+	@RECORD_HISTORIES=1 $(PY) -m pytest -q tests/workflows/test_payment.py
+
+cross-check: $(READY) ## judge adapter and sandbox with Alipay's own SDKs
+	@$(PY) tests/cross_check/environments.py
+	@$(PY) -m pytest -q tests/cross_check
 
 lock: $(LOCK_TOOLS)/bin/pip-compile ## write the dependency locks again (they name no index)
 	$(COMPILE) --extra stack --extra dev --output-file requirements.lock pyproject.toml

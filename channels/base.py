@@ -6,7 +6,7 @@ retry: the workflow decides what happens after each outcome.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,14 +14,25 @@ from models.channel import (
     Answer,
     CallbackFacts,
     Capabilities,
+    CaptureRequest,
     Frozen,
     Method,
     Operation,
     PayRequest,
     QueryRequest,
+    RefundRequest,
 )
 
-__all__ = ["Account", "Acknowledgement", "Capabilities", "Channel", "Method", "Operation"]
+__all__ = [
+    "Account",
+    "Acknowledgement",
+    "Capabilities",
+    "Capturing",
+    "Channel",
+    "Method",
+    "Operation",
+    "Refunding",
+]
 
 
 class ChannelParameters(BaseModel):
@@ -88,4 +99,34 @@ class Channel(Protocol):
 
     def acknowledgement(self, *, accepted: bool) -> Acknowledgement:
         """The channel's own form of "got it" and of "send it again"."""
+        ...
+
+
+@runtime_checkable
+class Refunding(Protocol):
+    """A channel that gives money back. Its capabilities list `Operation.REFUND`."""
+
+    async def refund(self, account: Account, request: RefundRequest, now: datetime) -> Answer:
+        """Give back. The same refund number again is the same refund; retried with that one only.
+
+        `Approved` (with the refunded money), `Pending`, `Declined` (it was not and will not be
+        given back under this number), `Unknown`, `NotAttempted`.
+        """
+        ...
+
+    async def query_refund(self, account: Account, request: RefundRequest, now: datetime) -> Answer:
+        """Where a refund stands. One the channel does not know is `Unknown`: ask for it again."""
+        ...
+
+
+@runtime_checkable
+class Capturing(Protocol):
+    """A channel that holds money first. Its capabilities list `Operation.CAPTURE` and `VOID`."""
+
+    async def capture(self, account: Account, request: CaptureRequest, now: datetime) -> Answer:
+        """Take what is held, once; what is not taken is released. Safe to repeat."""
+        ...
+
+    async def void(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
+        """Release all that is held. `Declined` with code `closed` when it is released."""
         ...

@@ -138,6 +138,9 @@ class Operation(StrEnum):
     PAY = "pay"
     QUERY = "query"
     CLOSE = "close"
+    REFUND = "refund"
+    CAPTURE = "capture"
+    VOID = "void"
 
 
 class Method(Frozen):
@@ -147,6 +150,7 @@ class Method(Frozen):
         own promise, named in the adapter), so an unknown submit may be sent again.
     payer_present: the payer stands at a till or shows a code that dies within a minute, so an order
         older than that must not be sent any more.
+    manual_capture: the money can be held first and captured or released later.
     needs_payer_code: the app must pass the code the payer shows.
     """
 
@@ -155,6 +159,7 @@ class Method(Frozen):
     repeat_safe: bool
     payer_present: bool = False
     needs_payer_code: bool = False
+    manual_capture: bool = False
 
 
 class Capabilities(Frozen):
@@ -184,6 +189,7 @@ class PayRequest(Frozen):
     notify_url: str
     return_url: str | None = None
     payer_code: str | None = Field(default=None, repr=False)
+    capture_method: Literal["automatic", "manual"] = "automatic"
 
 
 class QueryRequest(Frozen):
@@ -197,16 +203,46 @@ class QueryRequest(Frozen):
     channel_reference: str | None = None
 
 
+class RefundRequest(Frozen):
+    """Give back part or all of a captured payment, under our refund number (`refund_serial`).
+
+    The same number again is the same refund, on every channel: a repeat moves nothing twice.
+    """
+
+    payment_id: str
+    refund_id: str
+    refund_serial: str
+    serial: str
+    channel_reference: str | None
+    money: Money
+    paid: Money
+    reason: str = ""
+
+
+class CaptureRequest(Frozen):
+    """Take `money`, at most `authorized`, of what a manual payment holds."""
+
+    payment_id: str
+    serial: str
+    channel_reference: str | None
+    money: Money
+    authorized: Money
+
+
 # ---- what a channel tells us ------------------------------------------------------------------
 
 
 class CallbackFacts(Frozen):
-    """A verified callback, translated. `channel_event_id` is the same on every re-send."""
+    """A verified callback, translated. `channel_event_id` is the same on every re-send.
+
+    About a refund, `serial` is our refund number.
+    """
 
     channel_event_id: str
     serial: str
     outcome: Outcome
     channel_reference: str | None = None
+    about: Literal["payment", "refund"] = "payment"
 
 
 class ChannelEvent(Frozen):

@@ -44,3 +44,12 @@ def late_workflow_id(payment_id: str, callback_id: str) -> str:
 
 def notification_workflow_id(app_id: str) -> str:
     return f"notify/{app_id}"
+
+
+def refund_serial(refund_id: str) -> str:
+    """The refund number the channel sees: 26 letters and digits."""
+    return suffix_of(refund_id)
+
+
+def refund_workflow_id(refund_id: str) -> str:
+    return f"refund/{refund_id}"

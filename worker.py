@@ -30,6 +30,7 @@ from activities.ledger import LedgerActivities
 from activities.notifications import NotificationActivities
 from activities.preparation import PreparationActivities
 from activities.records import RecordActivities
+from activities.refunds import RefundActivities
 from activities.webhook import WebhookSender
 from api.sweepers import Sweeper
 from channels.http import ChannelHttp
@@ -45,6 +46,7 @@ from workflows.late_success import LateSuccessWorkflow
 from workflows.notification import NotificationWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.queues import NOTIFICATIONS, PAYMENTS, channel_queue
+from workflows.refund import RefundWorkflow
 
 _log = logger(__name__)
 
@@ -75,7 +77,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         parts = await stack.enter_async_context(_parts(settings))
         first_delivery = FirstDelivery(parts.database, parts.vault, parts.sender)
         stack.push_async_callback(first_delivery.drain)
-        for worker in _workers(parts, first_delivery):
+        for worker in build_workers(parts, first_delivery):
             await stack.enter_async_context(worker)
         if "sweeper" in settings.worker_roles:
             sweeper = asyncio.create_task(_sweeper(parts).run())
@@ -108,6 +110,7 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             registry=build_registry(
                 http,
                 alipay_gateway_url=settings.alipay_gateway_url,
+                stripe_api_url=settings.stripe_api_url,
                 clock_margin=settings.channel_clock_margin,
             ),
             sender=sender,
@@ -116,7 +119,8 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
     await database.close()
 
 
-def _workers(parts: Parts, first_delivery: FirstDelivery) -> list[Worker]:
+def build_workers(parts: Parts, first_delivery: FirstDelivery) -> list[Worker]:
+    """The workers of all roles in the settings, not started yet."""
     roles = parts.settings.worker_roles
     workers: list[Worker] = []
     if "payments" in roles:
@@ -140,10 +144,11 @@ def _payments_worker(parts: Parts, first_delivery: FirstDelivery) -> Worker:
     )
     records = RecordActivities(parts.database)
     ledger = LedgerActivities(parts.database, first_delivery)
+    refunds = RefundActivities(parts.database, first_delivery)
     return Worker(
         parts.client,
         task_queue=PAYMENTS,
-        workflows=[PaymentWorkflow, LateSuccessWorkflow],
+        workflows=[PaymentWorkflow, LateSuccessWorkflow, RefundWorkflow],
         activities=[
             preparation.prepare_attempt,
             records.record_move,
@@ -151,6 +156,8 @@ def _payments_worker(parts: Parts, first_delivery: FirstDelivery) -> Worker:
             ledger.settle,
             ledger.settle_late,
             ledger.dismiss_late,
+            refunds.book_refund,
+            refunds.order_late_refund,
         ],
         workflow_runner=workflow_runner(sandboxed=parts.settings.workflow_sandbox),
         interceptors=[ActivityErrors()],
@@ -167,7 +174,7 @@ def _channel_worker(parts: Parts, calls: ChannelActivities, channel: str) -> Wor
     return Worker(
         parts.client,
         task_queue=channel_queue(channel),
-        activities=[calls.pay, calls.query, calls.close],
+        activities=[calls.pay, calls.query, calls.close, calls.refund, calls.query_refund],
         interceptors=[ActivityErrors()],
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(10),
         max_concurrent_activities=_CHANNEL_SLOTS,

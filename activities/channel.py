@@ -7,11 +7,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.accounts import AccountReader
-from channels.base import Account, Channel
+from channels.base import Account, Channel, Refunding
 from channels.registry import ChannelRegistry
 from models.channel import Answer, Exchange, NotAttempted, QueryRequest, Unknown
 from models.errors import ChannelMisconfigured
-from models.steps import PayStep, QueryStep
+from models.steps import PayStep, QueryStep, RefundStep
 from observability import metrics
 from storage import payments
 from storage.database import Database
@@ -67,6 +67,35 @@ class ChannelActivities:
         answer = await self._measured("close", step, channel.close)
         await self._keep(step.request.payment_id, step.request.serial, answer.exchange)
         return answer.model_copy(update={"exchange": None})
+
+    @activity.defn
+    async def refund(self, step: RefundStep) -> Answer:
+        """Give money back under a refund's own number, which makes a repeat harmless."""
+        started = _now()
+        try:
+            account = await self._accounts.account_of(step.route)
+            answer = await self._refunding(step).refund(account, step.request, started)
+        except ChannelMisconfigured as error:
+            answer = Answer(outcome=NotAttempted(detail=error.detail))
+        _count(step.route.channel, "refund", answer, started)
+        return answer
+
+    @activity.defn
+    async def query_refund(self, step: RefundStep) -> Answer:
+        """Ask where a refund stands. What could not be asked is unknown."""
+        started = _now()
+        account = await self._accounts.account_of(step.route)
+        answer = await self._refunding(step).query_refund(account, step.request, started)
+        _count(step.route.channel, "query_refund", answer, started)
+        if isinstance(answer.outcome, NotAttempted):
+            return _as_unknown(answer, answer.outcome)
+        return answer
+
+    def _refunding(self, step: RefundStep) -> Refunding:
+        channel = self._registry.get(step.route.channel)
+        if not isinstance(channel, Refunding):
+            raise ChannelMisconfigured(f"{step.route.channel} cannot refund")
+        return channel
 
     async def _send(self, step: PayStep) -> Answer:
         channel: Channel = self._registry.get(step.route.channel)

@@ -44,7 +44,7 @@ class PreparationActivities:
     @activity.defn
     async def prepare_attempt(self, step: PrepareStep) -> Preparation:
         """Decide on attempt `step.number` and reserve its serial. Twice gives the same attempt."""
-        async with self._database.transaction("prepare attempt") as connection:
+        async with self._database.statement("prepare attempt") as connection:
             facts = await payments.read_order_facts(connection, step.order)
             decided = self._decide(step, facts)
             attempt = await payments.record_preparation(

@@ -10,14 +10,12 @@ import hashlib
 import hmac
 import ipaddress
 import socket
-import ssl
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-import httpcore
-import httpx
+import aiohttp
 
 from models.notification import DeliveryResult, Endpoint, Notification
 
@@ -26,14 +24,15 @@ DEADLINE_SECONDS = 15.0
 # Nobody needs more of an answer than its status; the rest is not read.
 _ANSWER_MAX_BYTES = 64 * 1024
 _RETRY_AFTER_MAX_SECONDS = 86_400
-_HTTP_GONE = 410
+_OK, _REDIRECT, _HTTP_GONE = 200, 300, 410
+_CONNECTIONS_MAX = 100
 
 
 # Set aside by IANA, yet "global" to the ipaddress module of some Python versions: local NAT64,
 # old site-local, 6to4 relays, segment routing (Source: IANA special-purpose registries, 2026-11).
 _SET_ASIDE = tuple(
     ipaddress.ip_network(network)
-    for network in ("64:ff9b:1::/48", "fec0::/10", "192.88.99.0/24", "5f00::/16")
+    for network in ("::/96", "64:ff9b:1::/48", "fec0::/10", "192.88.99.0/24", "5f00::/16")
 )
 
 
@@ -45,15 +44,16 @@ class WebhookSender:
     """One pooled client. `allow_private` is for development alone."""
 
     def __init__(self, *, allow_private: bool = False) -> None:
-        transport = httpx.AsyncHTTPTransport(retries=0, trust_env=False)
-        transport._pool = httpcore.AsyncConnectionPool(  # no public way to set the backend
-            ssl_context=ssl.create_default_context(),
-            max_connections=100,
-            max_keepalive_connections=20,
-            network_backend=_PublicOnly(allow_private=allow_private),
-        )
-        self._client = httpx.AsyncClient(
-            transport=transport, follow_redirects=False, trust_env=False, timeout=DEADLINE_SECONDS
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=_CONNECTIONS_MAX,
+                # Called for every address that is about to be connected to, whatever it came from.
+                socket_factory=_open_socket if allow_private else _open_public_socket,
+                happy_eyeballs_delay=None,
+            ),
+            timeout=aiohttp.ClientTimeout(total=DEADLINE_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # the answer is not read, so nothing in it can blow up
         )
 
     async def __aenter__(self) -> Self:
@@ -65,7 +65,7 @@ class WebhookSender:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._client.aclose()
+        await self._session.close()
 
     async def send(self, endpoint: Endpoint, notification: Notification) -> DeliveryResult:
         """Try once. Only a 2xx is delivered; whatever else happens is in the result."""
@@ -76,22 +76,23 @@ class WebhookSender:
             return DeliveryResult(delivered=False, error=str(error))
         except TimeoutError:
             return DeliveryResult(delivered=False, error="no answer in time")
-        except (httpx.HTTPError, httpcore.NetworkError, httpx.InvalidURL, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last: no name at all
             return DeliveryResult(delivered=False, error=type(error).__name__)
 
     async def _send(self, endpoint: Endpoint, notification: Notification) -> DeliveryResult:
         headers = signed_headers(endpoint.secrets, notification, datetime.now(UTC))
         body = notification.body.encode()
-        async with self._client.stream(
-            "POST", endpoint.url, content=body, headers=headers
+        async with self._session.post(
+            endpoint.url, data=body, headers=headers, allow_redirects=False
         ) as answer:
             await _read_a_little(answer)
+            delivered = _OK <= answer.status < _REDIRECT
             return DeliveryResult(
-                delivered=answer.is_success,
-                status_code=answer.status_code,
-                error=None if answer.is_success else f"answered {answer.status_code}",
+                delivered=delivered,
+                status_code=answer.status,
+                error=None if delivered else f"answered {answer.status}",
                 retry_after_seconds=_retry_after(answer),
-                gone=answer.status_code == _HTTP_GONE,
+                gone=answer.status == _HTTP_GONE,
             )
 
 
@@ -114,39 +115,19 @@ def signed_headers(
     }
 
 
-class _PublicOnly(httpcore.AsyncNetworkBackend):
-    """Resolves a name, checks every address it leads to, and connects to one that was checked.
+def _open_public_socket(found: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket to connect to an address that was found for the endpoint, if it is public.
 
-    Checking and connecting use the same answer, so a name cannot point elsewhere in between.
+    It is the very address that is connected to, so a name cannot point elsewhere in between.
     """
+    if not is_public(str(found[4][0])):
+        raise ForbiddenAddress("the endpoint's address is not public")
+    return _open_socket(found)
 
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
-        self._backend = httpcore.AnyIOBackend()
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  # the signature is httpcore's
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        address = await self._checked(host, port)
-        return await self._backend.connect_tcp(
-            address, port, timeout, local_address, socket_options
-        )
-
-    async def sleep(self, seconds: float) -> None:
-        await self._backend.sleep(seconds)
-
-    async def _checked(self, host: str, port: int) -> str:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]) for entry in found]
-        if not self._allow_private and not all(is_public(address) for address in addresses):
-            raise ForbiddenAddress("the endpoint's address is not public")
-        return addresses[0]
+def _open_socket(found: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = found
+    return socket.socket(family, kind, protocol)
 
 
 def is_public(address: str) -> bool:
@@ -169,16 +150,16 @@ def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return None
 
 
-async def _read_a_little(answer: httpx.Response) -> None:
+async def _read_a_little(answer: aiohttp.ClientResponse) -> None:
     """Take up to 64 KiB so that the connection can be used again; more is cut off."""
     taken = 0
-    async for chunk in answer.aiter_raw():
+    async for chunk in answer.content.iter_any():
         taken += len(chunk)
         if taken > _ANSWER_MAX_BYTES:
             return
 
 
-def _retry_after(answer: httpx.Response) -> int | None:
+def _retry_after(answer: aiohttp.ClientResponse) -> int | None:
     value = answer.headers.get("retry-after", "")
     return (
         min(int(value), _RETRY_AFTER_MAX_SECONDS) if value.isascii() and value.isdigit() else None

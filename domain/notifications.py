@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from models.notification import EventBody, Notification
 from models.payment import PaymentOrder, PaymentState, PaymentStatus, Transition
+from models.refund import RefundMove, RefundOrder, RefundState
 
 # Dense at first, because a payer may be standing at a till; then for a little over three days.
 # Source: Standard Webhooks 1.0.0, "Retries", with steps of our own below five minutes.
@@ -56,6 +57,30 @@ def payment_event(
     )
 
 
+def refund_event(move: RefundMove) -> Notification | None:
+    """The event of one move of a refund, if an app is told of it at all."""
+    order, transition = move.order, move.transition
+    if transition.after.notified == transition.before.notified:
+        return None
+    sequence = transition.after.notified
+    body = EventBody(
+        id=f"ntf_{order.refund_serial}{sequence:02d}",
+        type=f"refund.{transition.after.status.value}",
+        timestamp=transition.at,
+        sequence=sequence,
+        data=_refund_picture(order, transition.after),
+    )
+    return Notification(
+        id=body.id,
+        app_id=order.app_id,
+        object_id=order.refund_id,
+        sequence=sequence,
+        type=body.type,
+        body=body.model_dump_json(),
+        created_at=transition.at,
+    )
+
+
 def wait_before_retry(
     attempts: int, *, retry_after: timedelta | None, jitter: random.Random
 ) -> timedelta:
@@ -71,6 +96,21 @@ def wait_before_retry(
 def should_pause(oldest_created_at: datetime, now: datetime) -> bool:
     """Whether an endpoint has been failing for so long that trying on helps nobody."""
     return now - oldest_created_at > PAUSE_AFTER
+
+
+def _refund_picture(
+    order: RefundOrder, state: RefundState
+) -> dict[str, str | int | dict[str, str] | None]:
+    return {
+        "id": order.refund_id,
+        "object": "refund",
+        "refund_no": order.refund_no,
+        "payment_id": order.payment_id,
+        "amount": order.money.amount_minor,
+        "currency": order.money.currency,
+        "status": state.status.value,
+        "failure": state.failure.model_dump() if state.failure else None,
+    }
 
 
 def _payment_picture(

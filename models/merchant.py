@@ -25,7 +25,10 @@ class Caller(Frozen):
 
 
 class App(Frozen):
-    """A business application. Its webhook secret is encrypted at rest and shown once."""
+    """A business application. Its webhook secret is encrypted at rest and shown once.
+
+    Refunds of more than `refund_approval_above_minor` wait for a second person; None is never.
+    """
 
     id: str
     name: str
@@ -34,6 +37,7 @@ class App(Frozen):
     webhook_paused_at: datetime | None
     late_success: LateSuccessPolicy
     payment_limit_minor: int | None
+    refund_approval_above_minor: int | None = None
     created_at: datetime
 
 

@@ -71,10 +71,14 @@ class RefundTransition(Frozen):
 
 
 class RefundMove(Frozen):
-    """A move to be written down with what shows it and the callbacks it answers."""
+    """A move to be written down with what shows it and the callbacks it answers.
+
+    `decided_by` is the second person's key, for the move that a decision makes.
+    """
 
     order: RefundOrder
     transition: RefundTransition
+    decided_by: str | None = None
     exchange: Exchange | None = None
     callback_ids: tuple[str, ...] = ()
 

@@ -1,7 +1,8 @@
 """What the steps of a payment take: one model for each activity."""
 
-from models.channel import Exchange, Frozen, PayRequest, QueryRequest, Route
+from models.channel import Exchange, Frozen, PayRequest, QueryRequest, RefundRequest, Route
 from models.payment import Attempt, PaymentOrder, Transition
+from models.refund import RefundOrder
 
 
 class PrepareStep(Frozen):
@@ -36,6 +37,13 @@ class RecordStep(Frozen):
     exchange: Exchange | None = None
 
 
+class RefundStep(Frozen):
+    """Send or ask about one refund at the channel that took the money."""
+
+    route: Route
+    request: RefundRequest
+
+
 class LateCase(Frozen):
     """What a late callback is about, as it stands on disk."""
 
@@ -50,6 +58,20 @@ class DeliveryRound(Frozen):
     paused: bool = False
     delivered: int = 0
     failed: int = 0
+
+
+def refund_step(order: RefundOrder) -> RefundStep:
+    request = RefundRequest(
+        payment_id=order.payment_id,
+        refund_id=order.refund_id,
+        refund_serial=order.refund_serial,
+        serial=order.attempt.serial,
+        channel_reference=order.attempt.channel_reference,
+        money=order.money,
+        paid=order.paid,
+        reason=order.reason,
+    )
+    return RefundStep(route=order.attempt.route, request=request)
 
 
 def query_of(order: PaymentOrder, attempt: Attempt) -> QueryRequest:

@@ -41,6 +41,7 @@ class PaymentView(Frozen):
     updated_at: datetime
     expires_at: datetime
     succeeded_at: datetime | None
+    amount_refunded: AmountMinor = 0
 
 
 class Page(Frozen):
@@ -53,6 +54,7 @@ class Page(Frozen):
 class TimelineKind(StrEnum):
     ORDER = "order"
     VERDICT = "verdict"
+    REFUND = "refund"
     STATUS = "status"
     EXCHANGE = "exchange"
     CALLBACK = "callback"
@@ -90,7 +92,8 @@ class CallbackMatch(StrEnum):
 class KeptCallback(Frozen):
     """A callback on disk. `payment_id` is None when no serial of ours fits (parked).
 
-    DISPUTED: it names a payment of ours but another amount or currency.
+    `refund_id` is set when it is about a refund of that payment. DISPUTED: it names a payment or
+    refund of ours but another amount or currency.
     """
 
     id: str
@@ -99,6 +102,7 @@ class KeptCallback(Frozen):
     received_at: datetime
     expected: str = ""
     handled: bool = False
+    refund_id: str | None = None
 
 
 class IdempotencyRecord(Frozen):

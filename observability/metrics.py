@@ -46,6 +46,12 @@ PAYMENTS_ENDED = Counter(
     ["status", "evidence"],
     registry=REGISTRY,
 )
+REFUNDS_MOVED = Counter(
+    "paycenter_refunds_moved",
+    "Refunds that reached an end or a person's desk, by status",
+    ["status"],
+    registry=REGISTRY,
+)
 NOTIFICATIONS = Counter(
     "paycenter_notifications",
     "Notification deliveries by result",

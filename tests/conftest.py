@@ -1,7 +1,9 @@
 """What every test may use: a real PostgreSQL, one for the session, a fresh database per module."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +19,7 @@ from storage.migrate import upgrade
 
 _TEMPLATE = "paycenter_template"
 _EXIT_STATUS = pytest.StashKey[int]()
+_OWN_FOLDER = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +61,18 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder of its own for each run, since PostgreSQL works in it as another user.
+
+    The folder that pytest shares between runs is closed to others whenever a run begins, which
+    takes the data away from under the servers of the runs before it.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="paycenter-tests-")
+        config.stash[_OWN_FOLDER] = config.option.basetemp
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     session.config.stash[_EXIT_STATUS] = int(exitstatus)
@@ -71,6 +86,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     Python 3.14, which would turn a green run red.
     """
     status = config.stash.get(_EXIT_STATUS, None)
+    if status == 0 and _OWN_FOLDER in config.stash:
+        shutil.rmtree(config.stash[_OWN_FOLDER], ignore_errors=True)
     if status is not None:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -7,7 +7,8 @@ from temporalio.workflow import ActivityHandle
 from activities.channel import ChannelActivities
 from models.channel import Answer, PayRequest
 from models.payment import Attempt, PaymentOrder, Preparation
-from models.steps import PayStep, QueryStep, query_of
+from models.refund import RefundOrder
+from models.steps import PayStep, QueryStep, query_of, refund_step
 from workflows import options
 from workflows.findings import Finding, from_failure
 from workflows.queues import channel_queue
@@ -36,7 +37,7 @@ async def send(order: PaymentOrder, attempt: Attempt, prepared: Preparation) -> 
         )
     except ActivityError as error:
         return from_failure(error, may_have_been_sent=prepared.repeat_safe)
-    return Finding.from_answer(answer)
+    return Finding.from_answer(answer).checked(order.money)
 
 
 def start_query(
@@ -61,13 +62,14 @@ def start_query(
     )
 
 
-async def ask_until_known(order: PaymentOrder, attempt: Attempt, *, within: float) -> Finding:
-    """Ask where the serial stands until it is known, for at most `within` seconds."""
+async def second_opinion(order: PaymentOrder, attempt: Attempt) -> Finding:
+    """Ask whether money that a callback tells of is still there."""
+    within = options.SECOND_OPINION_WITHIN.total_seconds()
     try:
         answer = await start_query(order, attempt, until_known_within=within)
     except ActivityError as error:
         return from_failure(error, may_have_been_sent=True)
-    return Finding.from_query(answer)
+    return Finding.from_query(answer).checked(order.money)
 
 
 async def tell_to_close(order: PaymentOrder, attempt: Attempt) -> Finding:
@@ -79,6 +81,36 @@ async def tell_to_close(order: PaymentOrder, attempt: Attempt) -> Finding:
             task_queue=channel_queue(attempt.route.channel),
             summary=f"close {attempt.serial}",
             **options.CLOSE,
+        )
+    except ActivityError as error:
+        return from_failure(error, may_have_been_sent=True)
+    return Finding.from_query(answer)
+
+
+async def refund(order: RefundOrder) -> Finding:
+    """Ask for a refund under its own number: a repeat moves nothing twice."""
+    try:
+        answer = await workflow.execute_activity_method(
+            ChannelActivities.refund,
+            refund_step(order),
+            task_queue=channel_queue(order.attempt.route.channel),
+            summary=f"refund {order.money} as {order.refund_serial}",
+            **options.SEND_ONCE,
+        )
+    except ActivityError as error:
+        return from_failure(error, may_have_been_sent=False)
+    return Finding.from_answer(answer)
+
+
+async def query_refund(order: RefundOrder) -> Finding:
+    """Ask where a refund stands."""
+    try:
+        answer = await workflow.execute_activity_method(
+            ChannelActivities.query_refund,
+            refund_step(order),
+            task_queue=channel_queue(order.attempt.route.channel),
+            summary=f"query refund {order.refund_serial}",
+            **options.ASK_ONCE,
         )
     except ActivityError as error:
         return from_failure(error, may_have_been_sent=True)

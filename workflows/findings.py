@@ -17,6 +17,7 @@ from models.channel import (
     Pending,
     Unknown,
 )
+from models.money import Money
 from models.payment import Attempt, Cancellation, Evidence, EvidenceKind, PaymentState
 
 
@@ -36,6 +37,22 @@ class Finding(Frozen):
     @classmethod
     def unknown(cls, detail: str) -> Self:
         return cls(outcome=Unknown(detail=detail), evidence=Evidence(kind=EvidenceKind.QUERY))
+
+    @classmethod
+    def from_rule(cls, detail: str) -> Self:
+        """Our own rules let it pass; nothing was asked of anybody yet."""
+        return cls(
+            outcome=Pending(detail=detail),
+            evidence=Evidence(kind=EvidenceKind.VERDICT, detail=detail),
+        )
+
+    @classmethod
+    def decided(cls, command_id: str, reason: str) -> Self:
+        """A person decided."""
+        return cls(
+            outcome=Pending(),
+            evidence=Evidence(kind=EvidenceKind.COMMAND, reference=command_id, detail=reason),
+        )
 
     @classmethod
     def from_answer(cls, answer: Answer) -> Self:
@@ -69,16 +86,39 @@ class Finding(Frozen):
             ),
         )
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it ends the attempt."""
+        return not isinstance(self.outcome, Pending | Unknown)
+
+    @property
+    def is_unopened(self) -> bool:
+        """Whether the channel has no trade yet: one that was opened has a reference."""
+        return isinstance(self.outcome, Pending) and self.outcome.channel_reference is None
+
+    @property
+    def is_unknown_callback(self) -> bool:
+        """Whether a callback came that does not say what happened."""
+        return isinstance(self.outcome, Unknown) and self.evidence.kind is EvidenceKind.CALLBACK
+
+    def checked(self, asked: Money) -> Self:
+        """Money of another amount is not this payment's: a person has to look at it."""
+        outcome = self.outcome
+        if not isinstance(outcome, Approved) or outcome.money == asked:
+            return self
+        detail = f"the channel took {outcome.money}, the order is {asked}"
+        return self.model_copy(update={"outcome": Unknown(detail=detail)})
+
     def applied_to(self, attempt: Attempt, after: PaymentState) -> Attempt:
         """The attempt as it stands after this finding."""
+        named = self.named_on(attempt)
+        return named.model_copy(update={"status": after.attempt_status or attempt.status})
+
+    def named_on(self, attempt: Attempt) -> Attempt:
+        """The attempt with the channel's own reference, once the channel has told it."""
         outcome = self.outcome
         told = outcome.channel_reference if isinstance(outcome, Approved | Pending) else None
-        return attempt.model_copy(
-            update={
-                "status": after.attempt_status or attempt.status,
-                "channel_reference": told or attempt.channel_reference,
-            }
-        )
+        return attempt.model_copy(update={"channel_reference": told or attempt.channel_reference})
 
 
 def from_event(event: ChannelEvent) -> Finding:

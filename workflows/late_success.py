@@ -1,22 +1,23 @@
 """Money that arrived after we closed a payment: accepted, to be refunded, or asked about.
 
-The app is told exactly once. Until refunds exist, money that is to go back waits in suspense.
+The app is told exactly once. Money that is to go back waits in suspense until its refund is done.
 """
 
-from datetime import timedelta
+from contextlib import suppress
 
 from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
 
 from activities.ledger import LedgerActivities
 from activities.records import RecordActivities
+from activities.refunds import RefundActivities
 from models.channel import Declined
-from models.payment import LateSuccess, PaymentState
+from models.ids import refund_workflow_id
+from models.payment import LateSuccess, LateSuccessPolicy, PaymentState
 from workflows import channel_calls, options
-
-# The callback is verified, so the query is a second opinion: a channel that cancelled a paid order
-# has given the money back by itself, and its "paid" is older news. After this long the callback
-# counts alone.
-SECOND_OPINION_WITHIN = timedelta(hours=1)
+from workflows.refund import RefundWorkflow
 
 
 @workflow.defn
@@ -30,17 +31,35 @@ class LateSuccessWorkflow:
         case = await workflow.execute_local_activity_method(
             RecordActivities.read_late_case, late, **options.OUR_RECORDS
         )
-        finding = await channel_calls.ask_until_known(
-            case.order, case.attempt, within=SECOND_OPINION_WITHIN.total_seconds()
-        )
+        finding = await channel_calls.second_opinion(case.order, case.attempt)
         if isinstance(finding.outcome, Declined):
             await workflow.execute_local_activity_method(
                 LedgerActivities.dismiss_late, late, **options.OUR_RECORDS
             )
             return None
-        return await workflow.execute_local_activity_method(
+        state = await workflow.execute_local_activity_method(
             LedgerActivities.settle_late,
             late,
             **options.OUR_RECORDS,
             summary=f"{late.policy} {late.money}",
         )
+        if late.policy is LateSuccessPolicy.REFUND:
+            await self._give_back(late)
+        return state
+
+    async def _give_back(self, late: LateSuccess) -> None:
+        """Start the refund of money that waits in suspense; it goes on without this run."""
+        order = await workflow.execute_local_activity_method(
+            RefundActivities.order_late_refund, late, **options.OUR_RECORDS
+        )
+        if order is None:
+            return
+        with suppress(WorkflowAlreadyStartedError):
+            await workflow.start_child_workflow(
+                RefundWorkflow.run,
+                order,
+                id=refund_workflow_id(order.refund_id),
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary=f"{order.money} back, late",
+            )

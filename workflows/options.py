@@ -75,6 +75,18 @@ def ask_until_known(seconds: float) -> ActivityOptions:
     )
 
 
+# A callback is verified, so this query is a second opinion: a channel that cancelled a paid order
+# has given the money back by itself, and its "paid" is older news. After this long the callback
+# counts alone.
+SECOND_OPINION_WITHIN = timedelta(hours=1)
+
+# How long to wait before each try to close a serial; after the last a person looks. The second is
+# short because the usual reason is a clock a second ahead of ours. Together they are longer than
+# the clocks of a channel may differ from ours: only after that does its "not there" count.
+CLOSE_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (0, 2, 15, 60))
+# While a person looks, the channel is asked on: evidence may still arrive by itself.
+REVIEW_QUERY_EVERY = timedelta(hours=6)
+
 # Closing moves nothing to us and may be repeated; the query after it decides.
 CLOSE = ASK_ONCE
 

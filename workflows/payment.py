@@ -11,9 +11,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.ledger import LedgerActivities
 from activities.preparation import PreparationActivities
-from activities.records import RecordActivities
 from domain import lifecycle
 from engine import search_attributes
 from models.channel import (
@@ -40,16 +38,13 @@ from models.payment import (
     Transition,
 )
 from models.steps import PrepareStep, RecordStep
-from workflows import channel_calls, options
+from workflows import bookings, channel_calls, options
 from workflows.findings import Finding, from_event, from_failure
+from workflows.news import News
+from workflows.reports import report
 
 # Another account is tried only while nothing was sent; three is enough for any outage.
 ROUTES_MAX = 3
-# How long to wait between tries to close a serial; after the last a person looks. The first is
-# short because the usual reason is a clock a second ahead of ours.
-CLOSE_PAUSES = (timedelta(seconds=2), timedelta(seconds=15), timedelta(seconds=60))
-# While a person looks, the channel is asked on: evidence may still arrive by itself.
-REVIEW_QUERY_EVERY = timedelta(hours=6)
 
 
 @workflow.defn
@@ -61,9 +56,10 @@ class PaymentWorkflow:
         self._order = order
         self._state = lifecycle.created()
         self._initiated = False
-        self._events: list[ChannelEvent] = []
-        self._seen: list[str] = []
+        self._news = News()
         self._cancellation: Cancellation | None = None
+        self._cancel_tried = False
+        self._told_to_close = False
         self._in_review = False
         self._prepared = Preparation(verdicts=())
         self._queries = 0
@@ -110,10 +106,8 @@ class PaymentWorkflow:
 
     @workflow.signal
     def channel_event(self, event: ChannelEvent) -> None:
-        """A verified callback. Channels send the same news again and again: once is enough."""
-        if event.callback_id not in self._seen:
-            self._seen.append(event.callback_id)
-            self._events.append(event)
+        """A verified callback."""
+        self._news.hear(event)
 
     @workflow.query
     def progress(self) -> Progress:
@@ -122,25 +116,20 @@ class PaymentWorkflow:
     # ---- the process -----------------------------------------------------------------------------
 
     async def _process(self) -> None:
-        if workflow.now() >= self._order.initiate_by:
-            await self._expire_unsent()
+        if await self._ended_unsent():
             return
         attempt, finding = await self._send_on_some_route()
         if attempt is None:
             return
-        while True:
-            match finding.outcome:
-                case Approved():
-                    break
-                case Declined() | NotAttempted():
-                    finding = self._news_of_money(attempt) or finding
-                    break
-                case Pending():
-                    await self._note(attempt, finding)
-                    finding = await self._await_news(attempt)
-                case Unknown():
-                    await self._note(attempt, finding)
-                    finding = await self._find_out(attempt)
+        while not finding.is_final:
+            attempt = finding.named_on(attempt)
+            await self._note(attempt, finding)
+            if isinstance(finding.outcome, Unknown):
+                finding = await self._find_out(attempt)
+            else:
+                finding = await self._await_news(attempt)
+        if not isinstance(finding.outcome, Approved):
+            finding = self._news_of_money(attempt) or finding
         await self._settle(attempt, finding)
 
     async def _send_on_some_route(self) -> tuple[Attempt | None, Finding]:
@@ -158,7 +147,7 @@ class PaymentWorkflow:
                 await self._record(lifecycle.not_sent(self._state), attempt, finding)
             attempt = prepared.attempt
             self._report("waiting for the channel's answer", "hand the answer to the app")
-            finding = self._checked(await channel_calls.send(self._order, attempt, prepared))
+            finding = await channel_calls.send(self._order, attempt, prepared)
             if not isinstance(finding.outcome, NotAttempted):
                 break
             tried.append(attempt.route.account_id)
@@ -177,30 +166,49 @@ class PaymentWorkflow:
     async def _await_news(self, attempt: Attempt) -> Finding:
         """Wait for a callback; ask after silence; close when time is up or the app cancels."""
         while True:
-            finding = self._take_news(attempt)
-            if finding and isinstance(finding.outcome, Unknown):
-                finding = await self._ask(attempt)
-            if finding and not isinstance(finding.outcome, Pending | Unknown):
+            finding = await self._weigh_news(attempt)
+            if finding and finding.is_final:
                 return finding
-            if self._wants_close() and not self._in_review:
-                return await self._close(attempt)
-            if await self._news_within(self._silence()):
+            if self._close_is_due():
+                finding = await self._close(attempt)
+            elif await self._news_within(self._silence()):
                 continue
-            if self._wants_close():
-                return await self._close(attempt)
-            finding = await self._ask(attempt)
-            if not isinstance(finding.outcome, Pending | Unknown):
+            elif self._wants_close():
+                finding = await self._close(attempt)
+            else:
+                finding = await self._ask(attempt)
+            if finding.is_final:
                 return finding
 
+    async def _weigh_news(self, attempt: Attempt) -> Finding | None:
+        """What the callbacks that wait amount to; the channel is asked where they do not say.
+
+        Once a close was told, "paid" may be older news than the money a cancel gave back.
+        """
+        finding = self._take_news(attempt)
+        if finding is None or isinstance(finding.outcome, Declined | Pending):
+            return finding
+        if isinstance(finding.outcome, Unknown):
+            return await self._ask(attempt)
+        if not self._told_to_close:
+            return finding
+        opinion = await channel_calls.second_opinion(self._order, attempt)
+        return opinion if opinion.is_final else finding
+
     async def _find_out(self, attempt: Attempt) -> Finding:
-        """Leave an unknown outcome by callback or query alone; when silent for too long, close."""
+        """Leave an unknown outcome by callback or query alone; when silent for too long, close.
+
+        A callback that does not say either ends one question, not the asking.
+        """
         self._report("finding out what the channel did", "settle what the query says")
-        finding = await self._ask(attempt, until_known=True)
+        until = workflow.now() + timedelta(seconds=self._prepared.find_out_within)
+        finding = await self._ask(attempt, until=until)
+        while finding.is_unknown_callback and workflow.now() < until:
+            finding = await self._ask(attempt, until=until)
         if not isinstance(finding.outcome, Unknown):
             return finding
-        if self._in_review:
-            return await self._await_news(attempt)
-        return await self._close(attempt)
+        finding = await self._close(attempt)
+        return finding if finding.is_final else await self._await_news(attempt)
 
     async def _close(self, attempt: Attempt) -> Finding:
         """End the serial at the channel, then ask: the payer may have paid while we closed.
@@ -208,24 +216,28 @@ class PaymentWorkflow:
         That the channel says "closed" is an answer only if the query after it does not say "paid".
         """
         self._report("closing the payment at the channel", "settle what the query says")
+        self._cancel_tried = self._cancellation is not None
         finding = await self._ask(attempt)
-        if isinstance(finding.outcome, Approved | Declined):
-            return finding
-        for pause in CLOSE_PAUSES:
+        for pause in options.CLOSE_PAUSES[:1] if self._in_review else options.CLOSE_PAUSES:
+            if finding.is_final:
+                return finding
+            if pause:
+                await workflow.sleep(pause, summary="before closing again")
+            self._told_to_close = True
             closed = await channel_calls.tell_to_close(self._order, attempt)
             finding = await self._ask(attempt)
-            if isinstance(finding.outcome, Approved | Declined):
-                return finding
-            if isinstance(closed.outcome, Declined):
+            if not finding.is_final and isinstance(closed.outcome, Declined):
                 return closed
-            if self._cancellation and isinstance(finding.outcome, Pending):
+            if self._cancellation and finding.is_unopened:
                 return Finding.canceled_unopened(self._cancellation)
-            await workflow.sleep(pause, summary="before closing again")
-        await self._ask_a_person(attempt, finding)
-        return await self._await_news(attempt)
+        if not finding.is_final:
+            await self._ask_a_person(attempt, finding)
+        return finding
 
     async def _settle(self, attempt: Attempt, finding: Finding) -> None:
         """Book the end: status, ledger entries and notification stand or fall together."""
+        if isinstance(finding.outcome, Approved):
+            self._news.take(attempt.serial)  # whatever else they say, this answers them
         after = lifecycle.ended(
             self._state,
             finding.outcome,
@@ -236,12 +248,16 @@ class PaymentWorkflow:
 
     # ---- its steps, in the order used ------------------------------------------------------------
 
-    async def _expire_unsent(self) -> None:
-        after = lifecycle.expired(self._state)
-        evidence = Evidence(
-            kind=EvidenceKind.TIMER, detail="it was too late to start; nothing was sent"
-        )
-        await self._book(after, evidence)
+    async def _ended_unsent(self) -> bool:
+        """End what is too late to start, or was canceled before the channel heard of it."""
+        if workflow.now() >= self._order.initiate_by:
+            detail = "it was too late to start; nothing was sent"
+            evidence = Evidence(kind=EvidenceKind.TIMER, detail=detail)
+            await self._book(lifecycle.expired(self._state), evidence)
+        elif self._cancellation is not None:
+            evidence = Finding.canceled_unopened(self._cancellation).evidence
+            await self._book(lifecycle.canceled(self._state), evidence)
+        return lifecycle.is_end(self._state.status)
 
     async def _refuse(self, prepared: Preparation) -> None:
         refusal = prepared.refusal or Failure(code="refused", detail="refused by our own rules")
@@ -271,16 +287,12 @@ class PaymentWorkflow:
         await self._book(after, finding.evidence, attempt=attempt, finding=finding)
 
     async def _record(self, after: PaymentState, attempt: Attempt, finding: Finding) -> None:
-        await workflow.execute_local_activity_method(
-            RecordActivities.record_move,
-            RecordStep(
-                transition=self._transition(after, finding.evidence),
-                attempt=finding.applied_to(attempt, after),
-                exchange=finding.exchange,
-            ),
-            **options.OUR_RECORDS,
-            summary=f"record {after.status}",
+        step = RecordStep(
+            transition=self._transition(after, finding.evidence),
+            attempt=finding.applied_to(attempt, after),
+            exchange=finding.exchange,
         )
+        await bookings.record(step)
         self._state = after
 
     async def _book(
@@ -295,15 +307,10 @@ class PaymentWorkflow:
             order=self._order,
             attempt=finding.applied_to(attempt, after) if attempt and finding else attempt,
             transition=self._transition(after, evidence),
-            callback_ids=tuple(self._seen),
+            callback_ids=self._news.weighed,
             exchange=finding.exchange if finding else None,
         )
-        await workflow.execute_local_activity_method(
-            LedgerActivities.settle,
-            settlement,
-            **options.OUR_RECORDS,
-            summary=f"book {after.status}",
-        )
+        await bookings.book(settlement)
         self._state = after
         workflow.upsert_search_attributes(
             [search_attributes.PAYMENT_STATUS.value_set(after.status.value)]
@@ -311,44 +318,42 @@ class PaymentWorkflow:
         self._report(f"{after.status}, decided by {evidence.kind}", "nothing")
         self._initiated = True
 
-    async def _ask(self, attempt: Attempt, *, until_known: bool = False) -> Finding:
-        """Query the channel. A callback that comes meanwhile is the better answer."""
+    async def _ask(self, attempt: Attempt, *, until: datetime | None = None) -> Finding:
+        """Query the channel: one round, or until it is known.
+
+        A callback that comes meanwhile is the better answer, unless a close was told: then only
+        what the channel says after it counts.
+        """
         self._queries += 1
-        handle = channel_calls.start_query(
-            self._order,
-            attempt,
-            until_known_within=self._prepared.find_out_within if until_known else None,
+        within = (until - workflow.now()).total_seconds() if until else None
+        handle = channel_calls.start_query(self._order, attempt, until_known_within=within)
+        await workflow.wait_condition(
+            lambda: handle.done() or (self._news.is_waiting and not self._told_to_close)
         )
-        await workflow.wait_condition(lambda: handle.done() or bool(self._events))
         if not handle.done():
             handle.cancel()
         try:
             answer = await handle
         except ActivityError as error:
-            return self._take_news(attempt) or from_failure(error, may_have_been_sent=True)
-        return self._checked(Finding.from_query(answer))
+            news = None if self._told_to_close else self._take_news(attempt)
+            return news or from_failure(error, may_have_been_sent=True)
+        return Finding.from_query(answer).checked(self._order.money)
 
     def _take_news(self, attempt: Attempt) -> Finding | None:
-        """The best of the callbacks that wait: one that says paid wins over any other."""
-        events = [event for event in self._events if event.serial == attempt.serial]
-        self._events.clear()
-        if not events:
-            return None
-        paid = [event for event in events if isinstance(event.outcome, Approved)]
-        return self._checked(from_event((paid or events)[-1]))
+        event = self._news.take(attempt.serial)
+        return from_event(event).checked(self._order.money) if event else None
 
     def _news_of_money(self, attempt: Attempt) -> Finding | None:
-        """A callback that says paid, if one waits: it beats any refusal."""
-        news = self._take_news(attempt)
+        """A callback that says paid, if one waits: it beats a refusal, but no close of ours."""
+        news = None if self._told_to_close else self._take_news(attempt)
         return news if news and isinstance(news.outcome, Approved) else None
 
-    def _checked(self, finding: Finding) -> Finding:
-        """Money of another amount is not this payment's: a person has to look at it."""
-        outcome = finding.outcome
-        if not isinstance(outcome, Approved) or outcome.money == self._order.money:
-            return finding
-        detail = f"the channel took {outcome.money}, the order is {self._order.money}"
-        return finding.model_copy(update={"outcome": Unknown(detail=detail)})
+    def _close_is_due(self) -> bool:
+        """Each command is tried once at once; while a person looks, nothing else is urgent."""
+        return self._has_new_cancel() or (self._wants_close() and not self._in_review)
+
+    def _has_new_cancel(self) -> bool:
+        return self._cancellation is not None and not self._cancel_tried
 
     def _wants_close(self) -> bool:
         return self._cancellation is not None or workflow.now() >= self._order.expires_at
@@ -356,7 +361,7 @@ class PaymentWorkflow:
     def _silence(self) -> timedelta:
         """How long to listen before asking: step by step, and never past the payer's time."""
         if self._in_review:
-            return REVIEW_QUERY_EVERY
+            return options.REVIEW_QUERY_EVERY
         steps = self._prepared.query_after
         step = steps[min(self._queries, len(steps) - 1)]
         left = self._order.expires_at - workflow.now()
@@ -364,11 +369,11 @@ class PaymentWorkflow:
 
     async def _news_within(self, silence: timedelta) -> bool:
         """Whether a callback or a cancellation arrived before `silence` was over."""
-        self._report("waiting for the payer", "ask the channel", workflow.now() + silence)
-        had_cancellation = self._cancellation is not None
+        waiting_for = "a person has to look" if self._in_review else "waiting for the payer"
+        self._report(waiting_for, "ask the channel", workflow.now() + silence)
         try:
             await workflow.wait_condition(
-                lambda: bool(self._events) or (self._cancellation is not None) > had_cancellation,
+                lambda: self._news.is_waiting or self._has_new_cancel(),
                 timeout=silence,
                 timeout_summary="silence before asking the channel",
             )
@@ -386,15 +391,6 @@ class PaymentWorkflow:
         )
 
     def _report(self, doing: str, next_step: str, next_step_at: datetime | None = None) -> None:
-        """Say in Temporal UI, and to `explain`, where the payment stands."""
-        self._progress = Progress(
-            status=self._state.status,
-            doing=doing,
-            next_step=next_step,
-            next_step_at=next_step_at,
-        )
-        when = f" at {next_step_at:%Y-%m-%d %H:%M:%S} UTC" if next_step_at else ""
-        workflow.set_current_details(
-            f"**{self._state.status}** · {self._order.money} · {self._order.method}\n\n"
-            f"now: {doing}\n\nnext: {next_step}{when}"
+        self._progress = report(
+            self._order, self._state, doing=doing, next_step=next_step, next_step_at=next_step_at
         )

@@ -15,6 +15,7 @@ APP = Table(
     Column("webhook_paused_at", INSTANT),
     Column("late_success", Text, nullable=False),
     Column("payment_limit_minor", BigInteger),
+    Column("refund_approval_above_minor", BigInteger),
     Column("created_at", INSTANT, nullable=False),
 )
 

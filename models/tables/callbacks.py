@@ -18,6 +18,8 @@ CALLBACK = Table(
     Column("match", Text, nullable=False),
     Column("app_id", Text),
     Column("payment_id", Text),
+    Column("about", Text, nullable=False),
+    Column("refund_id", Text),
     Column("expected_minor", BigInteger),
     Column("expected_currency", Text),
     Column("headers", JSONB, nullable=False),

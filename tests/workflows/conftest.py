@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +48,7 @@ from models.money import Money
 from models.payment import (
     Attempt,
     AttemptStatus,
+    Cancellation,
     Failure,
     Initiation,
     InitiationResult,
@@ -95,6 +96,13 @@ class Script:
     records: list[RecordStep] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     fail_settle_times: int = 0
+    # What happens while a step runs, the first time it does.
+    meanwhile: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+
+    async def happens(self, step: str) -> None:
+        event = self.meanwhile.pop(step, None)
+        if event is not None:
+            await event()
 
     def answer(self, step: str, answers: Sequence[Outcome]) -> Outcome:
         asked_before = self.told.count(step)
@@ -148,11 +156,13 @@ class ScriptedSteps:
 
     @activity.defn
     async def close(self, step: QueryStep) -> Answer:
+        await self.script.happens("close")
         return Answer(outcome=self.script.answer("close", self.script.close))
 
     @activity.defn
     async def record_move(self, step: RecordStep) -> None:
         self.script.records.append(step)
+        await self.script.happens("record_move")
 
     @activity.defn
     async def settle(self, settlement: Settlement) -> None:
@@ -160,6 +170,7 @@ class ScriptedSteps:
             self.script.fail_settle_times -= 1
             raise ChannelUnavailable("scripted")
         self.script.settlements.append(settlement)
+        await self.script.happens("settle")
 
 
 class Till:
@@ -221,6 +232,31 @@ class Till:
             PaymentWorkflow.initiate,
             Initiation(fingerprint=order.fingerprint),
             id=f"init-{order.fingerprint[:16]}",
+            start_workflow_operation=operation,
+        )
+
+    def handle_of(self, order: PaymentOrder) -> WorkflowHandle[Any, PaymentState]:
+        return self.client.get_workflow_handle_for(
+            PaymentWorkflow.run, ids.payment_workflow_id(order.payment_id)
+        )
+
+    async def cancel_unstarted(
+        self, order: PaymentOrder, cancellation: Cancellation
+    ) -> PaymentState:
+        """Cancel an order whose run nobody started: the command starts it."""
+        operation = WithStartWorkflowOperation(
+            PaymentWorkflow.run,
+            order,
+            id=ids.payment_workflow_id(order.payment_id),
+            task_queue=self.queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            search_attributes=_attributes(order),
+        )
+        return await self.client.execute_update_with_start_workflow(
+            PaymentWorkflow.cancel,
+            cancellation,
+            id=f"cancel-{order.payment_id}",
             start_workflow_operation=operation,
         )
 

@@ -13,6 +13,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 _KEY_BYTES = 32  # AES-256
 
 
+# A payment that is silent is asked about at most once a second, and at least once a day.
+_Silence = Annotated[float, Field(ge=1, le=86_400)]
+
+WorkerRole = Literal["payments", "channels", "notifications", "sweeper"]
+
+
 class Settings(BaseSettings):
     """Settings of one process. Names are those of the environment, with the prefix PAYCENTER_."""
 
@@ -60,13 +66,14 @@ class Settings(BaseSettings):
 
     # -- channels
     alipay_gateway_url: str = "https://openapi.alipay.com/gateway.do"
+    stripe_api_url: str = "https://api.stripe.com"
     channel_connect_timeout: timedelta = timedelta(seconds=3)
     channel_read_timeout: timedelta = timedelta(seconds=10)
     channel_clock_margin: timedelta = Field(
         default=timedelta(seconds=60), description="how far a channel's clock may be from ours"
     )
     # How long silence lasts before the channel is asked, step by step; the last step repeats.
-    query_after: Annotated[tuple[float, ...], NoDecode] = Field(
+    query_after: Annotated[tuple[_Silence, ...], NoDecode] = Field(
         default=(30, 60, 120, 300), description="seconds of silence before each query: 30,60,120"
     )
     find_out_at_till: timedelta = Field(
@@ -88,7 +95,7 @@ class Settings(BaseSettings):
         default=0, ge=0, le=65535, description="the Temporal SDK's own metrics; 0 is off"
     )
     database_pool_size: int = Field(default=20, ge=2, le=200)
-    worker_roles: Annotated[tuple[str, ...], NoDecode] = (
+    worker_roles: Annotated[tuple[WorkerRole, ...], NoDecode] = (
         "payments",
         "channels",
         "notifications",

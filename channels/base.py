@@ -4,8 +4,9 @@ An adapter signs, verifies, converts and classifies. It keeps no state, writes n
 retry: the workflow decides what happens after each outcome.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +23,7 @@ from models.channel import (
     QueryRequest,
     RefundRequest,
 )
+from models.reconciliation import StatementAvailability, StatementLine, StatementTotals
 
 __all__ = [
     "Account",
@@ -31,7 +33,9 @@ __all__ = [
     "Channel",
     "Method",
     "Operation",
+    "Reconciling",
     "Refunding",
+    "Statement",
 ]
 
 
@@ -89,8 +93,10 @@ class Channel(Protocol):
 
     def parse_callback(
         self, account: Account, headers: Mapping[str, str], body: bytes, now: datetime
-    ) -> CallbackFacts:
+    ) -> CallbackFacts | None:
         """Verify the raw bytes, then translate them.
+
+        None: it is genuine and about nothing we asked for. It is acknowledged, and changes nothing.
 
         Raises BadSignature when they prove nothing or speak of another app or merchant than the
         account's; InvalidRequest when they cannot be read.
@@ -129,4 +135,40 @@ class Capturing(Protocol):
 
     async def void(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
         """Release all that is held. `Declined` with code `closed` when it is released."""
+        ...
+
+
+class Statement(Protocol):
+    """A channel's statement of one account and day, checked while it is read.
+
+    Every way in which it can be wrong is an InvalidRequest with a code that begins with
+    `statement-`. The totals are checked after the last line, so lines count only when all of them
+    were read without an error.
+    """
+
+    @property
+    def totals(self) -> StatementTotals:
+        """What the lines add up to; to be asked for after the last of them."""
+        ...
+
+    def lines(self) -> Iterator[StatementLine]:
+        """The lines, one at a time."""
+        ...
+
+
+@runtime_checkable
+class Reconciling(Protocol):
+    """A channel that says what it did on a day, by its own clock (`Capabilities.timezone`)."""
+
+    async def fetch_statement(
+        self, account: Account, day: date, into: Path, now: datetime
+    ) -> StatementAvailability:
+        """Put the statement of `day` at `into`, as the channel made it.
+
+        Raises ChannelUnavailable when it cannot be had now; asking again is always safe.
+        """
+        ...
+
+    def read_statement(self, account: Account, day: date, path: Path) -> Statement:
+        """The statement at `path`, fetched or uploaded. Reads nothing yet."""
         ...

@@ -6,15 +6,15 @@ arrived may not. Whatever is not certainly "not sent" counts as sent.
 
 import asyncio
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http import HTTPStatus
 from typing import Self
 from urllib.parse import urlencode
 
-import httpx
+import aiohttp
+from yarl import URL
 
 # A channel's answer is a few KiB; a megabyte is somebody else's, or an attack on our memory.
 BODY_MAX_BYTES = 1024 * 1024
@@ -28,6 +28,10 @@ _KEEPALIVE_SECONDS = 15.0
 
 # What the total deadline adds to connecting and reading: writing a few KiB.
 _WRITING = timedelta(seconds=2)
+
+# Raised before there is a connection to write to: refused, not resolved, TLS failed, none free in
+# time. aiohttp repeats GET once by itself, and never a POST (Source: its client.py, 3.14.5).
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 _FORM = "application/x-www-form-urlencoded;charset=utf-8"
 
@@ -79,43 +83,74 @@ class ChannelHttp:
         """
         self.total_timeout = total_timeout or 2 * connect_timeout + read_timeout + _WRITING
         self._body_max_bytes = body_max_bytes
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(
-                read_timeout.total_seconds(),
-                connect=connect_timeout.total_seconds(),
-                pool=connect_timeout.total_seconds(),
-            ),
-            limits=httpx.Limits(
-                max_connections=connections_max, keepalive_expiry=_KEEPALIVE_SECONDS
-            ),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": "paycenter"},
+        self._timeouts = aiohttp.ClientTimeout(
+            total=None,
+            connect=2 * connect_timeout.total_seconds(),  # with the wait for a free connection
+            sock_connect=connect_timeout.total_seconds(),
+            sock_read=read_timeout.total_seconds(),
         )
+        self._connections_max = connections_max
+        self._session: aiohttp.ClientSession | None = None
 
     async def post_form(
         self, url: str, *, query: Mapping[str, str], form: Mapping[str, str]
     ) -> Result:
         """POST `form` to `url` with `query` behind it. Never raises for a fault on the way."""
+        return await self.call("POST", url, headers={}, query=query, form=form)
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        form: Mapping[str, str] | None,
+    ) -> Result:
+        """Make one request, with `form` as its body. Never raises for a fault on the way."""
         started = time.monotonic()
-        request = self._client.build_request(
-            "POST",
-            f"{url}?{urlencode(query)}" if query else url,
-            content=urlencode(form).encode(),
-            headers={"Content-Type": _FORM},
-        )
+        where = URL(f"{url}?{urlencode(query)}" if query else url, encoded=True)
+        content = None if form is None else urlencode(form).encode()
+        sent = dict(headers) if form is None else {"Content-Type": _FORM, **headers}
         try:
-            async with asyncio.timeout(self.total_timeout.total_seconds()):
-                return await self._exchange(request, started)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            async with (
+                asyncio.timeout(self.total_timeout.total_seconds()),
+                self._opened().request(
+                    method, where, data=content, headers=sent, allow_redirects=False
+                ) as response,
+            ):
+                return await self._read(response, started)
+        except _NOT_SENT as error:
             return NotSent(detail=_words(error), duration_ms=_since(started))
-        except (httpx.RequestError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return NoAnswer(detail=_words(error), duration_ms=_since(started))
+
+    async def download(
+        self, url: str, *, sink: Callable[[bytes], object], bytes_max: int, within: timedelta
+    ) -> Result:
+        """GET a file, handing its bytes to `sink` as they come.
+
+        The Reply's body is empty then; with another status than 200 it is what was said instead.
+        A file longer than `bytes_max`, or not whole `within` the time, is NoAnswer.
+        """
+        started = time.monotonic()
+        try:
+            async with (
+                asyncio.timeout(within.total_seconds()),
+                self._opened().get(URL(url, encoded=True), allow_redirects=False) as response,
+            ):
+                if response.status != HTTPStatus.OK:
+                    return await self._read(response, started)
+                return await _pour(response, sink, bytes_max, started)
+        except _NOT_SENT as error:
+            return NotSent(detail=_words(error), duration_ms=_since(started))
+        except (aiohttp.ClientError, TimeoutError) as error:
             return NoAnswer(detail=_words(error), duration_ms=_since(started))
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,19 +158,49 @@ class ChannelHttp:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _exchange(self, request: httpx.Request, started: float) -> Result:
-        async with AsyncExitStack() as cleanup:
-            response = await self._client.send(request, stream=True)
-            cleanup.push_async_callback(response.aclose)
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > self._body_max_bytes:
-                    return NoAnswer(
-                        detail=f"the answer is longer than {self._body_max_bytes} bytes",
-                        duration_ms=_since(started),
-                    )
-            return Reply(status=response.status_code, body=bytes(body), duration_ms=_since(started))
+    def _opened(self) -> aiohttp.ClientSession:
+        """The pool, made with the first call: it belongs to the event loop that runs then."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections_max, keepalive_timeout=_KEEPALIVE_SECONDS
+                ),
+                timeout=self._timeouts,
+                headers={"Accept-Encoding": "identity", "User-Agent": "paycenter"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            )
+        return self._session
+
+    async def _read(self, response: aiohttp.ClientResponse, started: float) -> Result:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > self._body_max_bytes:
+                response.close()
+                return NoAnswer(
+                    detail=f"the answer is longer than {self._body_max_bytes} bytes",
+                    duration_ms=_since(started),
+                )
+        return Reply(status=response.status, body=bytes(body), duration_ms=_since(started))
+
+
+async def _pour(
+    response: aiohttp.ClientResponse,
+    sink: Callable[[bytes], object],
+    bytes_max: int,
+    started: float,
+) -> Result:
+    poured = 0
+    async for chunk in response.content.iter_any():
+        poured += len(chunk)
+        if poured > bytes_max:
+            response.close()
+            return NoAnswer(
+                detail=f"the file is longer than {bytes_max} bytes", duration_ms=_since(started)
+            )
+        sink(chunk)
+    return Reply(status=response.status, body=b"", duration_ms=_since(started))
 
 
 def _words(error: Exception) -> str:

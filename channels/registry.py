@@ -11,14 +11,21 @@ from pydantic import SecretStr, ValidationError
 from channels.alipay.adapter import CLOCK_MARGIN, AlipayChannel
 from channels.base import Account, Channel, ChannelParameters, Method
 from channels.http import ChannelHttp
+from channels.stripe.adapter import StripeChannel
 from models.errors import ChannelMisconfigured, InvalidRequest, NotFound, Problem
 
 # Parsing an RSA key costs 40 ms, so accounts in use are kept parsed; 1,000 of them take a few MiB.
 _ACCOUNTS_KEPT = 1_000
 
+STRIPE_API_URL = "https://api.stripe.com"
+
 
 def build_registry(
-    http: ChannelHttp, *, alipay_gateway_url: str, clock_margin: timedelta = CLOCK_MARGIN
+    http: ChannelHttp,
+    *,
+    alipay_gateway_url: str,
+    stripe_api_url: str = STRIPE_API_URL,
+    clock_margin: timedelta = CLOCK_MARGIN,
 ) -> "ChannelRegistry":
     """All channels, calling out through `http`.
 
@@ -26,17 +33,26 @@ def build_registry(
     more" count.
     """
     return ChannelRegistry(
-        (AlipayChannel(http, gateway_url=alipay_gateway_url, clock_margin=clock_margin),)
+        (
+            AlipayChannel(http, gateway_url=alipay_gateway_url, clock_margin=clock_margin),
+            StripeChannel(http, api_url=stripe_api_url),
+        )
     )
 
 
 @asynccontextmanager
 async def open_registry(
-    *, alipay_gateway_url: str, connect_timeout: timedelta, read_timeout: timedelta
+    *,
+    alipay_gateway_url: str,
+    stripe_api_url: str = STRIPE_API_URL,
+    connect_timeout: timedelta,
+    read_timeout: timedelta,
 ) -> AsyncIterator["ChannelRegistry"]:
     """All channels with an HTTP client of their own, closed at the end."""
     async with ChannelHttp(connect_timeout=connect_timeout, read_timeout=read_timeout) as http:
-        yield build_registry(http, alipay_gateway_url=alipay_gateway_url)
+        yield build_registry(
+            http, alipay_gateway_url=alipay_gateway_url, stripe_api_url=stripe_api_url
+        )
 
 
 class ChannelRegistry:

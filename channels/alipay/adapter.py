@@ -5,14 +5,16 @@ read 2026-11-20.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
-from channels.alipay import requests
-from channels.alipay.answers import SUCCESS, WAITING_FOR_PAYER, Trade, read_answer
-from channels.alipay.callbacks import Notice, read_notice
-from channels.alipay.errors import Meaning, meaning_of, outcome_of_refusal
+from channels.alipay import bills, outcomes, refunds, requests
+from channels.alipay.answers import SUCCESS, Trade, read_answer
+from channels.alipay.callbacks import facts_of, read_notice
+from channels.alipay.errors import Meaning, meaning_of
 from channels.alipay.parameters import AlipayParameters
 from channels.alipay.requests import BUYER_CODE, PAGE, QR, WAP, Call
+from channels.alipay.statement import AlipayStatement
 from channels.base import (
     Account,
     Acknowledgement,
@@ -24,9 +26,7 @@ from channels.base import (
 from channels.http import ChannelHttp, NotSent
 from models.channel import (
     Answer,
-    Approved,
     CallbackFacts,
-    Confirm,
     Declined,
     Exchange,
     NotAttempted,
@@ -35,11 +35,11 @@ from models.channel import (
     Pending,
     QueryRequest,
     Redirect,
-    ShowQrCode,
+    RefundRequest,
     Unknown,
 )
-from models.errors import ChannelMisconfigured, InvalidRequest
-from models.money import Money
+from models.errors import ChannelMisconfigured
+from models.reconciliation import StatementAvailability
 
 _CURRENCY = "CNY"
 
@@ -59,7 +59,7 @@ CAPABILITIES = Capabilities(
             needs_payer_code=True,
         ),
     ),
-    operations=frozenset({Operation.PAY, Operation.QUERY, Operation.CLOSE}),
+    operations=frozenset({Operation.PAY, Operation.QUERY, Operation.CLOSE, Operation.REFUND}),
     currencies=frozenset({_CURRENCY}),
     amount_min_minor=1,  # 0.01
     amount_max_minor=10_000_000_000,  # 100000000.00
@@ -70,11 +70,9 @@ CAPABILITIES = Capabilities(
 # How far our clock and Alipay's may be apart before "expired here" means "expired there".
 CLOCK_MARGIN = timedelta(seconds=60)
 
-_PAID = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
-
 
 class AlipayChannel:
-    """Alipay's payments as a `Channel`."""
+    """Alipay's payments as a `Channel`, and their refunds (`Refunding`)."""
 
     name = "alipay"
     capabilities = CAPABILITIES
@@ -104,7 +102,7 @@ class AlipayChannel:
                 return Answer(outcome=NotAttempted(detail=detail))
             case Unknown():
                 return Answer(outcome=trade, exchange=exchange)
-        return Answer(outcome=_paid(trade, request, now), exchange=exchange)
+        return Answer(outcome=outcomes.paid(trade, request, now), exchange=exchange)
 
     async def query(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
         """Where a serial stands. A query that fails says nothing about the payment: Unknown."""
@@ -117,7 +115,9 @@ class AlipayChannel:
             case Unknown():
                 return Answer(outcome=trade, exchange=exchange)
         outcome = (
-            _found(trade, request) if trade.code == SUCCESS else self._not_told(trade, request, now)
+            outcomes.found(trade, request)
+            if trade.code == SUCCESS
+            else self._not_told(trade, request, now)
         )
         return Answer(outcome=outcome, exchange=exchange)
 
@@ -138,28 +138,68 @@ class AlipayChannel:
         if trade.code != SUCCESS:
             outcome = self._not_told(trade, request, now)
         elif request.method == BUYER_CODE:
-            outcome = self._canceled(trade, request)
+            outcome = outcomes.canceled(trade, request)
         else:
-            outcome = _closed(trade, request)
+            outcome = outcomes.closed(trade, request)
         return Answer(outcome=outcome, exchange=exchange)
+
+    async def refund(self, account: Account, request: RefundRequest, now: datetime) -> Answer:
+        """Give back under our refund number; Alipay gives back once for each number of a trade."""
+        reason = _unrefundable(request)
+        if reason is not None:
+            return Answer(outcome=NotAttempted(detail=reason))
+        trade, exchange = await self._ask(
+            _parameters_of(account), requests.refund_call(request), now
+        )
+        match trade:
+            case NotSent(detail=detail):
+                return Answer(outcome=NotAttempted(detail=detail))
+            case Unknown():
+                return Answer(outcome=trade, exchange=exchange)
+        return Answer(outcome=refunds.refunded(trade, request), exchange=exchange)
+
+    async def query_refund(self, account: Account, request: RefundRequest, now: datetime) -> Answer:
+        """Where a refund stands. Ask no sooner than ten seconds after it was sent."""
+        trade, exchange = await self._ask(
+            _parameters_of(account), requests.refund_query_call(request), now
+        )
+        match trade:
+            case NotSent(detail=detail):
+                return Answer(outcome=Unknown(detail=f"not sent: {detail}"))
+            case Unknown():
+                return Answer(outcome=trade, exchange=exchange)
+        return Answer(outcome=refunds.found(trade, request), exchange=exchange)
 
     def parse_callback(
         self, account: Account, headers: Mapping[str, str], body: bytes, now: datetime
     ) -> CallbackFacts:
-        """Verify and translate a notice about a trade; the signature is in the body alone."""
-        notice = read_notice(_parameters_of(account), body, now)
-        return CallbackFacts(
-            channel_event_id=notice.notify_id,
-            serial=notice.out_trade_no,
-            outcome=_noticed(notice),
-            channel_reference=notice.trade_no,
-        )
+        """Verify and translate a notice about a trade or its refund; it is signed in its body."""
+        return facts_of(read_notice(_parameters_of(account), body, now))
 
     def acknowledgement(self, *, accepted: bool) -> Acknowledgement:
         """Exactly `success`; anything else makes Alipay send again (8 times in 25 hours)."""
         return Acknowledgement(
             status_code=200, content_type="text/plain", body="success" if accepted else "fail"
         )
+
+    async def fetch_statement(
+        self, account: Account, day: date, into: Path, now: datetime
+    ) -> StatementAvailability:
+        """Put the bill of `day`, by Beijing's clock, at `into` as Alipay made it.
+
+        Raises ChannelUnavailable when it cannot be had now, ChannelMisconfigured when Alipay does
+        not give it to this account.
+        """
+        trade, _ = await self._ask(_parameters_of(account), requests.bill_call(day), now)
+        url = bills.address_of(trade, day, now)
+        if isinstance(url, StatementAvailability):
+            return url
+        await bills.download(self._http, url, into)
+        return StatementAvailability.FETCHED
+
+    def read_statement(self, account: Account, day: date, path: Path) -> AlipayStatement:
+        """The bill at `path`, fetched or uploaded; nothing is read yet."""
+        return AlipayStatement(path, seller_id=_parameters_of(account).seller_id, day=day)
 
     def signed_fields(
         self, account: Account, request: PayRequest | QueryRequest, now: datetime
@@ -208,36 +248,6 @@ class AlipayChannel:
             return Unknown(detail="not known to Alipay, or not yet", channel_code=channel_code)
         return Pending(detail="the payer has not opened it yet")
 
-    def _canceled(self, trade: Trade, request: QueryRequest) -> Outcome:
-        if trade.retry_flag == "Y":
-            return Unknown(detail="Alipay asks to cancel again", channel_code="retry_flag Y")
-        match trade.action:
-            case "close":
-                return _closed(trade, request)
-            case "refund":
-                closed = _closed(trade, request)
-                if isinstance(closed, Declined):
-                    detail = "it had been paid; canceling it gave the money back"
-                    return closed.model_copy(update={"detail": detail, "channel_code": "refund"})
-                return closed
-            case None | "":
-                return _canceled_unseen(trade, request)
-            case other:
-                return Unknown(detail=f"unlisted action {other!r}", channel_code=other)
-
-
-def _canceled_unseen(trade: Trade, request: QueryRequest) -> Outcome:
-    """Alipay took the cancel and names no action: it had no such trade.
-
-    The payer's code has died by then and we never send a serial again, so this is an end. Should
-    our own lost request still turn up, its success is late money like any other (Source: the
-    `action` field of alipay.trade.cancel: absent means that no trade was found).
-    """
-    closed = _closed(trade, request)
-    if isinstance(closed, Declined):
-        return closed.model_copy(update={"channel_code": "no action"})
-    return closed
-
 
 def _parameters_of(account: Account) -> AlipayParameters:
     if not isinstance(account.parameters, AlipayParameters):
@@ -259,93 +269,10 @@ def _unsendable(request: PayRequest) -> str | None:
     return None
 
 
-def _paid(trade: Trade, request: PayRequest, now: datetime) -> Outcome:
-    """The outcome of precreate or pay."""
-    if trade.code not in {SUCCESS, WAITING_FOR_PAYER}:
-        return outcome_of_refusal(trade.code, trade.sub_code, trade.words)
-    if trade.out_trade_no != request.serial:
-        return _other_serial(trade)
-    if request.method == QR:
-        return _qr_code(trade, request, now)
-    if trade.code == WAITING_FOR_PAYER:
-        return Pending(
-            detail=trade.words,
-            channel_reference=trade.trade_no,
-            next_action=Confirm(instructions="Confirm the payment in the Alipay app."),
-        )
-    return _approved(trade, request.money)
-
-
-def _qr_code(trade: Trade, request: PayRequest, now: datetime) -> Outcome:
-    if trade.code != SUCCESS or not trade.qr_code:
-        return Unknown(detail="precreate answered without a code", channel_code=trade.code)
-    expires_at = min(request.expires_at, now + requests.QR_LIFETIME)
-    return Pending(next_action=ShowQrCode(content=trade.qr_code, expires_at=expires_at))
-
-
-def _found(trade: Trade, request: QueryRequest) -> Outcome:
-    """The outcome of a query that found a trade."""
-    if trade.out_trade_no != request.serial:
-        return _other_serial(trade)
-    match trade.trade_status:
-        case "WAIT_BUYER_PAY":
-            return Pending(channel_reference=trade.trade_no)
-        case str(status) if status in _PAID:
-            return _approved(trade, request.money)
-        case "TRADE_CLOSED":
-            # Also the state after a full refund, which is ours to have asked for.
-            return Declined(code=Meaning.CLOSED, detail="closed", channel_code="TRADE_CLOSED")
-        case other:
-            return Unknown(detail=f"unlisted trade_status {other!r}", channel_code=str(other))
-
-
-def _approved(trade: Trade, asked: Money) -> Outcome:
-    """Approved, if the answer names a trade and exactly the money we asked for."""
-    if not trade.trade_no or trade.trans_currency not in {None, "", _CURRENCY}:
-        return Unknown(detail="paid, but without a trade number or in another currency")
-    try:
-        money = Money.from_decimal_text(trade.total_amount or "", _CURRENCY)
-    except ValueError as error:
-        return Unknown(detail=f"paid, but the amount cannot be read: {error}"[:400])
-    if money != asked:
-        return Unknown(detail=f"the answer names {money}, we asked for {asked}")
-    return Approved(
-        channel_reference=trade.trade_no,
-        money=money,
-        paid_at=requests.read_beijing(trade.gmt_payment or trade.send_pay_date),
-    )
-
-
-def _closed(trade: Trade, request: QueryRequest) -> Outcome:
-    if trade.out_trade_no != request.serial:
-        return _other_serial(trade)
-    return Declined(code=Meaning.CLOSED, detail="closed on request", channel_code=trade.code)
-
-
-def _other_serial(trade: Trade) -> Unknown:
-    return Unknown(detail=f"the answer is about {trade.out_trade_no!r}, not what we asked for")
-
-
-def _noticed(notice: Notice) -> Outcome:
-    """The outcome a notice tells. A notice of a partial refund still says that it was paid."""
-    match notice.trade_status:
-        case status if status in _PAID:
-            return Approved(
-                channel_reference=notice.trade_no,
-                money=_money_of(notice),
-                paid_at=requests.read_beijing(notice.gmt_payment),
-            )
-        case "TRADE_CLOSED":
-            detail = "closed after a full refund" if notice.gmt_refund else "closed unpaid"
-            return Declined(code=Meaning.CLOSED, detail=detail, channel_code="TRADE_CLOSED")
-        case "WAIT_BUYER_PAY":
-            return Pending(channel_reference=notice.trade_no)
-        case other:
-            return Unknown(detail=f"unlisted trade_status {other!r}", channel_code=other)
-
-
-def _money_of(notice: Notice) -> Money:
-    try:
-        return Money.from_decimal_text(notice.total_amount, _CURRENCY)
-    except ValueError:
-        raise InvalidRequest("the notice's total_amount is no amount in yuan") from None
+def _unrefundable(request: RefundRequest) -> str | None:
+    """Why this refund may not go out at all, None when it may."""
+    if {request.money.currency, request.paid.currency} != {_CURRENCY}:
+        return f"Alipay gives back {_CURRENCY}, not {request.money.currency}"
+    if not 0 < request.money.amount_minor <= request.paid.amount_minor:
+        return f"of {request.paid} Alipay cannot give back {request.money}"
+    return None

@@ -25,7 +25,9 @@ _Text = Annotated[str, Field(max_length=4096)]
 
 
 class Trade(BaseModel):
-    """What an answer says about a trade, of the fields we use. Amounts stay text until compared.
+    """What an answer says about a trade, its refunds or its bill, of the fields we use.
+
+    Amounts stay text until they are compared.
 
     Source: v3 models of alipay-sdk-php-all, the gateway's fields being the same.
     """
@@ -46,6 +48,13 @@ class Trade(BaseModel):
     qr_code: _Text | None = None
     action: _Text | None = None
     retry_flag: _Text | None = None
+    fund_change: _Text | None = None
+    refund_fee: _Text | None = None
+    gmt_refund_pay: _Text | None = None
+    out_request_no: _Text | None = None
+    refund_amount: _Text | None = None
+    refund_status: _Text | None = None
+    bill_download_url: _Text | None = None
 
     @property
     def words(self) -> str:

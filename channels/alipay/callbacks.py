@@ -12,9 +12,13 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from channels.alipay.errors import Meaning
 from channels.alipay.parameters import AlipayParameters
+from channels.alipay.requests import read_beijing
 from channels.alipay.signing import callback_contents, is_signed_by_any
+from models.channel import Approved, CallbackFacts, Declined, Outcome, Pending, Unknown
 from models.errors import BadSignature, InvalidRequest
+from models.money import Money
 
 # A notice has about 30 fields and 2 KiB; the bounds leave room for long subjects and fund lists.
 BODY_MAX_BYTES = 65_536
@@ -40,6 +44,12 @@ class Notice(BaseModel):
     gmt_payment: str | None = None
     gmt_refund: str | None = None
     refund_fee: str | None = None
+    out_biz_no: Annotated[str, Field(pattern=r"^[\x21-\x7e]{0,64}$")] | None = None
+
+    @property
+    def is_of_a_refund(self) -> bool:
+        """Whether a refund is what made Alipay send it; only then are these two set."""
+        return bool(self.gmt_refund) or (self.refund_fee or "").strip("0.") != ""
 
 
 def read_notice(parameters: AlipayParameters, body: bytes, now: datetime) -> Notice:
@@ -55,6 +65,58 @@ def read_notice(parameters: AlipayParameters, body: bytes, now: datetime) -> Not
     except ValidationError as error:
         names = ", ".join(str(e["loc"][0]) for e in error.errors())
         raise InvalidRequest(f"the notice cannot be read: {names}") from None
+
+
+def facts_of(notice: Notice) -> CallbackFacts:
+    """What a notice tells.
+
+    One that a refund caused carries the trade's state (TRADE_SUCCESS after a part, TRADE_CLOSED
+    after all of it) and must be neither a new payment nor the end of one. `out_biz_no` is our
+    refund number; `refund_fee` is what the trade gave back in all, so it does not say how much of
+    it was this refund: the query does, hence `Unknown`. Without a number it is news for the
+    payment's books to look after, and says nothing final.
+    """
+    serial = notice.out_biz_no if notice.is_of_a_refund else None
+    return CallbackFacts(
+        channel_event_id=notice.notify_id,
+        serial=serial or notice.out_trade_no,
+        outcome=_refund_noticed(notice) if notice.is_of_a_refund else _noticed(notice),
+        channel_reference=notice.trade_no,
+        about="refund" if serial else "payment",
+    )
+
+
+def _refund_noticed(notice: Notice) -> Outcome:
+    detail = f"a refund was made, {notice.refund_fee or 'an unnamed amount'} of the trade so far"
+    if notice.out_biz_no:
+        return Unknown(detail=detail, channel_code=notice.trade_status)
+    return Pending(detail=f"{detail}; no refund number", channel_reference=notice.trade_no)
+
+
+def _noticed(notice: Notice) -> Outcome:
+    """The outcome a notice about the payment itself tells."""
+    match notice.trade_status:
+        case "TRADE_SUCCESS" | "TRADE_FINISHED":
+            return Approved(
+                channel_reference=notice.trade_no,
+                money=_money_of(notice),
+                paid_at=read_beijing(notice.gmt_payment),
+            )
+        case "TRADE_CLOSED":
+            return Declined(
+                code=Meaning.CLOSED, detail="closed unpaid", channel_code="TRADE_CLOSED"
+            )
+        case "WAIT_BUYER_PAY":
+            return Pending(channel_reference=notice.trade_no)
+        case other:
+            return Unknown(detail=f"unlisted trade_status {other!r}", channel_code=other)
+
+
+def _money_of(notice: Notice) -> Money:
+    try:
+        return Money.from_decimal_text(notice.total_amount, "CNY")
+    except ValueError:
+        raise InvalidRequest("the notice's total_amount is no amount in yuan") from None
 
 
 def read_form(body: bytes) -> dict[bytes, bytes]:

@@ -23,8 +23,10 @@ class Meaning(StrEnum):
     INVALID_REQUEST = "invalid_request"
     LIMIT_EXCEEDED = "limit_exceeded"
     MISCONFIGURED = "misconfigured"
+    NOT_REFUNDABLE = "not_refundable"
     PAYER_CODE_INVALID = "payer_code_invalid"
     PAYER_NOT_ALLOWED = "payer_not_allowed"
+    REFUND_AMOUNT_INVALID = "refund_amount_invalid"
     REFUSED = "refused"
 
 
@@ -85,6 +87,40 @@ _BUSINESS: dict[Meaning, str] = {
     Meaning.REFUSED: "PAYMENT_FAIL PAYMENT_REQUEST_HAS_RISK PULL_MOBILE_CASHIER_FAIL",
 }
 
+# 40004 of a refund, where most names mean something else than above. What is declined here is so
+# for good under this refund number: Alipay looks the number up before anything else (a known one
+# with another amount is DISCORDANT_REPEAT_REQUEST), so these speak of money it has not moved.
+#
+# SELLER_BALANCE_NOT_ENOUGH and REASON_TRADE_BEEN_FREEZEN moved nothing and may be gone tomorrow:
+# after a top-up the same number is sent again, as Alipay asks ("a refund that failed is sent again
+# under the same number", summary of alipay.trade.refund). So they are turned away, not declined.
+#
+# Unsettled although they sound final: TRADE_HAS_CLOSE, TRADE_STATUS_ERROR and
+# REASON_TRADE_STATUS_INVALID are the state our own full refund leaves; REFUND_CHARGE_ERROR and
+# TRADE_SETTLE_ERROR come after the money was looked at; DISCORDANT_REPEAT_REQUEST says that this
+# number is known, with another amount.
+_REFUND: dict[Meaning, str] = {
+    Meaning.UNSETTLED: """
+        SYSTEM_ERROR SYSTEM_BUSY SYSTEM_RATE_LIMIT REQUEST_PROCESSING BANK_RESPONSE_ERROR
+        DISCORDANT_REPEAT_REQUEST TRADE_STATUS_ERROR REASON_TRADE_STATUS_INVALID TRADE_HAS_CLOSE
+        REFUND_CHARGE_ERROR TRADE_SETTLE_ERROR ENTERPRISE_PAY_BIZ_ERROR""",
+    Meaning.NOT_FOUND: "TRADE_NOT_EXIST",
+    Meaning.INVALID_REQUEST: "INVALID_PARAMETER CURRENCY_NOT_SUPPORT",
+    Meaning.TURNED_AWAY: "SELLER_BALANCE_NOT_ENOUGH REASON_TRADE_BEEN_FREEZEN",
+    Meaning.NOT_REFUNDABLE: """
+        TRADE_HAS_FINISHED TRADE_NOT_ALLOW_REFUND ONLINE_TRADE_VOUCHER_NOT_ALLOW_REFUND""",
+    Meaning.REFUND_AMOUNT_INVALID: """
+        REFUND_AMT_NOT_EQUAL_TOTAL REASON_TRADE_REFUND_FEE_ERR REFUND_FEE_ERROR
+        NOT_ALLOW_PARTIAL_REFUND""",
+    Meaning.MISCONFIGURED: """
+        ALLOC_AMOUNT_VALIDATE_ERROR OVERDRAFT_ASSIGN_ACCOUNT_INVALID
+        OVERDRAFT_AGREEMENT_NOT_MATCH REFUND_ACCOUNT_NOT_EXIST
+        REFUND_ROYALTY_PAYEE_ACCOUNT_NOT_EXIST REFUNDALLOC_UNAUTH_LIMIT""",
+    Meaning.PAYER_NOT_ALLOWED: """
+        BUYER_NOT_EXIST BUYER_ENABLE_STATUS_FORBID BUYER_ERROR USER_NOT_MATCH_ERR
+        CUSTOMER_VALIDATE_ERROR""",
+}
+
 # 20001, 40001, 40002, 40003, 40006: the gateway refused before any business ran.
 _GATEWAY: dict[Meaning, str] = {
     Meaning.UNSETTLED: """
@@ -126,11 +162,15 @@ def _by_name(table: dict[Meaning, str]) -> dict[str, Meaning]:
     return {name: meaning for meaning, names in table.items() for name in names.split()}
 
 
+_BUSINESS_CODE = "40004"
+_GATEWAY_CODES = ("20001", "40001", "40002", "40003", "40006")
 _BY_CODE: dict[str, dict[str, Meaning]] = {
-    "40004": _by_name(_BUSINESS),
+    _BUSINESS_CODE: _by_name(_BUSINESS),
     "40005": _by_name(_THROTTLE),
-    **dict.fromkeys(("20001", "40001", "40002", "40003", "40006"), _by_name(_GATEWAY)),
+    **dict.fromkeys(_GATEWAY_CODES, _by_name(_GATEWAY)),
 }
+
+_REFUND_BY_NAME = _by_name(_REFUND)
 
 # The service did not answer in time or not at all, whatever the sub code: nothing is known.
 _UNAVAILABLE = "20000"
@@ -147,8 +187,36 @@ def meaning_of(code: str, sub_code: str) -> Meaning | None:
 
 def outcome_of_refusal(code: str, sub_code: str, words: str) -> Outcome:
     """The outcome of a refused payment. The caller has checked that Alipay signed the refusal."""
-    channel_code = f"{code} {sub_code}".strip()
-    match meaning_of(code, sub_code):
+    return _outcome(meaning_of(code, sub_code), f"{code} {sub_code}".strip(), words)
+
+
+def outcome_of_refused_refund(code: str, sub_code: str, words: str) -> Outcome:
+    """The outcome of a refund refused with Alipay's signature.
+
+    What the gateway refuses (a wrong signature, a lost permission) says nothing about an earlier
+    request under the same number, which may have moved the money. So it is never `Declined`: the
+    number is sent again once the account is in order.
+    """
+    meaning = refund_meaning_of(code, sub_code)
+    if code in _GATEWAY_CODES and meaning not in {None, Meaning.UNSETTLED}:
+        meaning = Meaning.TURNED_AWAY
+    return _outcome(meaning, f"{code} {sub_code}".strip(), words)
+
+
+def refund_meaning_of(code: str, sub_code: str) -> Meaning | None:
+    """What the refusal of a refund means; None for one that is not listed under its code."""
+    if code == _BUSINESS_CODE:
+        return _REFUND_BY_NAME.get(_bare(sub_code))
+    return meaning_of(code, sub_code)
+
+
+def is_missing_permission(code: str) -> bool:
+    """Whether the gateway turned the call away for who makes it or how, not for what it asks."""
+    return code in _GATEWAY_CODES
+
+
+def _outcome(meaning: Meaning | None, channel_code: str, words: str) -> Outcome:
+    match meaning:
         case None:
             return Unknown(detail=f"unlisted refusal {channel_code}", channel_code=channel_code)
         case Meaning.UNSETTLED | Meaning.NOT_FOUND:

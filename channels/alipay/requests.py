@@ -8,14 +8,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from channels.alipay.parameters import AlipayParameters
 from channels.alipay.signing import request_content, sign
 from channels.http import NoAnswer, NotSent, Reply, Result
-from models.channel import Exchange, PayRequest, QueryRequest
+from models.channel import Exchange, PayRequest, QueryRequest, RefundRequest
 
 _JUST_UNDER_A_SECOND = timedelta(microseconds=999_999)
 
@@ -49,7 +49,7 @@ class Call:
 
     operation: str
     method: str
-    content: Mapping[str, str]
+    content: Mapping[str, object]
     notify_url: str | None = None
     return_url: str | None = None
 
@@ -95,6 +95,39 @@ def close_call(request: QueryRequest) -> Call:
     """Close what waits for the payer; cancel what was sent with the payer's own code."""
     method = "alipay.trade.cancel" if request.method == BUYER_CODE else "alipay.trade.close"
     return Call("close", method, {"out_trade_no": request.serial})
+
+
+def refund_call(request: RefundRequest) -> Call:
+    """Our refund number is `out_request_no`: Alipay gives back once for each number of a trade."""
+    reason = {"refund_reason": subject(request.reason)} if request.reason else {}
+    return Call(
+        "refund",
+        "alipay.trade.refund",
+        {
+            "out_trade_no": request.serial,
+            "out_request_no": request.refund_serial,
+            "refund_amount": f"{request.money.to_decimal():.2f}",
+            **reason,
+        },
+    )
+
+
+def refund_query_call(request: RefundRequest) -> Call:
+    return Call(
+        "query_refund",
+        "alipay.trade.fastpay.refund.query",
+        {
+            "out_trade_no": request.serial,
+            "out_request_no": request.refund_serial,
+            "query_options": ["gmt_refund_pay"],
+        },
+    )
+
+
+def bill_call(day: date) -> Call:
+    """Where the statement of a business day is to be had; the address lives 30 seconds."""
+    content = {"bill_type": "trade", "bill_date": day.isoformat()}
+    return Call("statement", "alipay.data.dataservice.bill.downloadurl.query", content)
 
 
 def signed_fields(parameters: AlipayParameters, call: Call, now: datetime) -> dict[str, str]:

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from channels.alipay.parameters import AlipayParameters
 from channels.base import Account
-from models.channel import PayRequest, QueryRequest
+from models.channel import PayRequest, QueryRequest, RefundRequest
 from models.money import Money
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -260,5 +260,18 @@ def a_query(method: str = "alipay_qr", **changes: object) -> QueryRequest:
         method=method,
         money=Money(amount_minor=19_99, currency="CNY"),
         expires_at=EXPIRES_AT,
+    )
+    return request.model_copy(update=changes)
+
+
+def a_refund(**changes: object) -> RefundRequest:
+    request = RefundRequest(
+        payment_id="pay_01KAH3ZZZZZZZZZZZZZZZZZZZZ",
+        refund_id="ref_01KAH3ZZZZZZZZZZZZZZZZZZZZ",
+        refund_serial="R1",
+        serial=SERIAL,
+        channel_reference=TRADE_NO,
+        money=Money(amount_minor=5_00, currency="CNY"),
+        paid=Money(amount_minor=19_99, currency="CNY"),
     )
     return request.model_copy(update=changes)

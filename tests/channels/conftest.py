@@ -7,6 +7,7 @@ import pytest
 
 from channels.alipay.adapter import AlipayChannel
 from channels.http import ChannelHttp
+from channels.stripe.adapter import StripeChannel
 from tests.channels.faulty_server import FaultyServer
 
 
@@ -27,3 +28,16 @@ async def http() -> AsyncIterator[ChannelHttp]:
 @pytest.fixture
 def alipay(http: ChannelHttp, gateway: FaultyServer) -> AlipayChannel:
     return AlipayChannel(http, gateway_url=gateway.url)
+
+
+@pytest.fixture
+def stripe(http: ChannelHttp, gateway: FaultyServer) -> StripeChannel:
+    return StripeChannel(http, api_url=gateway.url.removesuffix("/gateway.do"))
+
+
+@pytest.fixture(scope="module")
+def silent_stripe() -> StripeChannel:
+    """For reading webhooks, which calls nobody: no server, and no connection to close."""
+    second = timedelta(seconds=1)
+    http = ChannelHttp(connect_timeout=second, read_timeout=second)
+    return StripeChannel(http, api_url="http://127.0.0.1")

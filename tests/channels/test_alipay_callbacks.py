@@ -57,10 +57,45 @@ def test_both_paid_states_are_approved(status: str) -> None:
     assert isinstance(parse(notice(trade_status=status)).outcome, Approved)
 
 
-def test_a_notice_of_a_partial_refund_still_says_it_was_paid() -> None:
-    body = notice(gmt_refund="2026-11-21 10:00:00.000", refund_fee="1.00", out_biz_no="R1")
+@pytest.mark.parametrize("status", ["TRADE_SUCCESS", "TRADE_CLOSED", "TRADE_FINISHED"])
+def test_a_notice_of_a_refund_is_about_that_refund_and_no_payment(status: str) -> None:
+    body = notice(
+        trade_status=status,
+        gmt_refund="2026-11-21 10:00:00.000",
+        refund_fee="1.00",
+        out_biz_no="R1",
+    )
 
-    assert isinstance(parse(body).outcome, Approved)
+    assert parse(body) == CallbackFacts(
+        channel_event_id="2026112000222120009000000000000001",
+        serial="R1",
+        channel_reference=TRADE_NO,
+        about="refund",
+        outcome=Unknown(detail="a refund was made, 1.00 of the trade so far", channel_code=status),
+    )
+
+
+@pytest.mark.parametrize("status", ["TRADE_SUCCESS", "TRADE_CLOSED"])
+@pytest.mark.parametrize(
+    "signs",
+    [
+        {"gmt_refund": "2026-11-21 10:00:00.000"},
+        {"refund_fee": "19.99"},
+        {"refund_fee": "19.99", "out_biz_no": ""},
+    ],
+)
+def test_a_notice_of_a_refund_without_its_number_neither_pays_nor_closes(
+    status: str, signs: dict[str, str]
+) -> None:
+    facts = parse(notice(signs, trade_status=status))
+
+    assert (facts.about, facts.serial) == ("payment", SERIAL)
+    assert isinstance(facts.outcome, Pending)
+
+
+@pytest.mark.parametrize("signs", [{"refund_fee": "0.00"}, {"gmt_refund": "", "refund_fee": ""}])
+def test_a_notice_that_names_no_refunded_money_is_about_the_payment(signs: dict[str, str]) -> None:
+    assert isinstance(parse(notice(signs)).outcome, Approved)
 
 
 def test_a_closed_trade_is_declined() -> None:

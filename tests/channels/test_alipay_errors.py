@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.alipay.errors import meaning_of, outcome_of_refusal
+from channels.alipay.errors import (
+    meaning_of,
+    outcome_of_refusal,
+    outcome_of_refused_refund,
+    refund_meaning_of,
+)
 from models.channel import Declined, NotAttempted, Unknown
 
 SPEC = Path(__file__).parents[3] / "shared" / "specs" / "alipay" / "alipay-v3.reconstructed.json"
@@ -103,12 +108,17 @@ def test_no_made_up_refusal_declines_a_payment(code: str, sub_code: str) -> None
     assert isinstance(outcome_of_refusal(code, sub_code, ""), Unknown)
 
 
-def _documented() -> list[tuple[str, str]]:
+@given(code=st.text(max_size=6), sub_code=st.text(max_size=40))
+def test_no_made_up_refusal_declines_a_refund(code: str, sub_code: str) -> None:
+    assert isinstance(outcome_of_refused_refund(code, sub_code, ""), Unknown)
+
+
+def _documented(*operations: str) -> list[tuple[str, str]]:
     if not SPEC.is_file():
         return []
     schemas = json.loads(SPEC.read_text())["components"]["schemas"]
     codes: list[tuple[str, str]] = []
-    for operation in ("Pay", "Precreate", "Query", "Close", "Cancel"):
+    for operation in operations:
         model = schemas[f"AlipayTrade{operation}ErrorResponseModel"]
         codes += [("40004", name) for name in model["properties"]["code"]["enum"]]
     for names in schemas["CommonErrorType"]["properties"]["code"]["enum"]:
@@ -120,9 +130,19 @@ def _documented() -> list[tuple[str, str]]:
 
 @pytest.mark.skipif(not SPEC.is_file(), reason="the specification is not beside this checkout")
 def test_every_documented_refusal_is_listed() -> None:
-    documented = _documented()
+    documented = _documented("Pay", "Precreate", "Query", "Close", "Cancel")
 
     unlisted = [pair for pair in documented if meaning_of(*pair) is None]
 
     assert len(documented) > 180
+    assert unlisted == []
+
+
+@pytest.mark.skipif(not SPEC.is_file(), reason="the specification is not beside this checkout")
+def test_every_documented_refusal_of_a_refund_is_listed() -> None:
+    documented = _documented("Refund", "FastpayRefundQuery")
+
+    unlisted = [pair for pair in documented if refund_meaning_of(*pair) is None]
+
+    assert len(documented) > 120
     assert unlisted == []

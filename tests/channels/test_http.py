@@ -141,3 +141,59 @@ async def test_cookies_are_not_carried_from_one_account_to_the_next(
     await http.post_form(gateway.url, query={}, form={})
 
     assert "cookie" not in gateway.heads[1].lower()
+
+
+async def test_a_file_is_handed_over_as_it_comes(http: ChannelHttp, gateway: FaultyServer) -> None:
+    gateway.behaviour = replies(b"PK\x00\xff" * 50_000)
+    parts: list[bytes] = []
+
+    result = await http.download(
+        f"{gateway.url}?a=%2B", sink=parts.append, bytes_max=200_000, within=timedelta(seconds=5)
+    )
+
+    assert isinstance(result, Reply)
+    assert (result.status, result.body) == (200, b"")
+    assert b"".join(parts) == b"PK\x00\xff" * 50_000
+    assert gateway.heads[0].startswith("GET /gateway.do?a=%2B HTTP")
+
+
+async def test_a_file_longer_than_its_bound_is_no_answer(
+    http: ChannelHttp, gateway: FaultyServer
+) -> None:
+    gateway.behaviour = replies(b"x" * 1001)
+    parts: list[bytes] = []
+
+    result = await http.download(
+        gateway.url, sink=parts.append, bytes_max=1000, within=timedelta(seconds=5)
+    )
+
+    assert isinstance(result, NoAnswer)
+    assert len(b"".join(parts)) <= 1000
+
+
+async def test_what_is_said_instead_of_a_file_is_not_poured(
+    http: ChannelHttp, gateway: FaultyServer
+) -> None:
+    gateway.behaviour = replies(b"expired", status=403)
+    parts: list[bytes] = []
+
+    result = await http.download(
+        gateway.url, sink=parts.append, bytes_max=1000, within=timedelta(seconds=5)
+    )
+
+    assert isinstance(result, Reply)
+    assert (result.status, result.body) == (403, b"expired")
+    assert parts == []
+
+
+async def test_a_file_that_drips_is_given_up_in_time(
+    http: ChannelHttp, gateway: FaultyServer
+) -> None:
+    gateway.behaviour = drips
+    parts: list[bytes] = []
+
+    result = await http.download(
+        gateway.url, sink=parts.append, bytes_max=1000, within=timedelta(seconds=0.2)
+    )
+
+    assert isinstance(result, NoAnswer)

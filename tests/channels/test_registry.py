@@ -40,6 +40,7 @@ def test_methods_name_their_channel_and_are_unique(registry: ChannelRegistry) ->
         "alipay_page": "alipay",
         "alipay_wap": "alipay",
         "alipay_buyer_code": "alipay",
+        "stripe_card": "stripe",
     }
     declared = [
         method for name in registry.names() for method in registry.get(name).capabilities.methods

@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS trade_event (
 CREATE INDEX IF NOT EXISTS trade_event_by_trade ON trade_event (trade_no, seq);
 CREATE UNIQUE INDEX IF NOT EXISTS trade_is_paid_once ON trade_event (trade_no)
     WHERE kind = 'paid';
+CREATE UNIQUE INDEX IF NOT EXISTS refund_is_made_once
+    ON trade_event (trade_no, json_extract(details, '$.serial'))
+    WHERE kind = 'refunded' AND details <> '';
 CREATE TRIGGER IF NOT EXISTS trade_event_is_never_changed BEFORE UPDATE ON trade_event
     BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
 CREATE TRIGGER IF NOT EXISTS trade_event_is_never_removed BEFORE DELETE ON trade_event
@@ -37,6 +40,7 @@ CREATE TABLE IF NOT EXISTS trade (
     subject TEXT NOT NULL, notify_url TEXT, return_url TEXT, created_at TEXT NOT NULL,
     expires_at TEXT NOT NULL, status TEXT NOT NULL, opened_at TEXT, paid_at TEXT, closed_at TEXT,
     executions INTEGER NOT NULL, refunds INTEGER NOT NULL, requests INTEGER NOT NULL,
+    refunded_minor INTEGER NOT NULL DEFAULT 0,
     UNIQUE (app_id, out_trade_no)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS trade_by_number ON trade (out_trade_no);
@@ -44,8 +48,15 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) 
 """
 
 
+# Trades from before there were partial refunds have no such column.
+_ADD_REFUNDED = "ALTER TABLE trade ADD COLUMN refunded_minor INTEGER NOT NULL DEFAULT 0"
+
+
 class TradeStatus(StrEnum):
-    """Where a trade stands. PREPARED: not opened by the payer, so the merchant cannot see it."""
+    """Where a trade stands. PREPARED: not opened by the payer, so the merchant cannot see it.
+
+    REFUNDED: all of it went back; while some is left, it is PAID.
+    """
 
     PREPARED = "prepared"
     WAITING = "waiting"
@@ -61,6 +72,7 @@ class EventKind(StrEnum):
     PAID = "paid"
     CLOSED = "closed"
     REFUNDED = "refunded"
+    REFUND_REPEATED = "refund_repeated"
 
 
 class Entry(BaseModel):
@@ -103,6 +115,7 @@ class Trade(Order):
     executions: int = 0
     refunds: int = 0
     requests: int = 1
+    refunded_minor: int = 0
 
 
 class TradeEvent(Entry):
@@ -130,7 +143,7 @@ _SAVE_TRADE = (
 )
 
 
-def project(trade: Trade, kind: EventKind, at: datetime) -> Trade:
+def project(trade: Trade, kind: EventKind, at: datetime, amount_minor: int) -> Trade:
     """The trade after an event that follows its preparation."""
     match kind:
         case EventKind.PREPARED:
@@ -145,8 +158,9 @@ def project(trade: Trade, kind: EventKind, at: datetime) -> Trade:
         case EventKind.CLOSED:
             return _with(trade, status=TradeStatus.CLOSED, closed_at=at)
         case EventKind.REFUNDED:
-            refunds = trade.refunds + 1
-            return _with(trade, status=TradeStatus.REFUNDED, closed_at=at, refunds=refunds)
+            return _refunded(trade, at, amount_minor)
+        case EventKind.REFUND_REPEATED:
+            return trade
         case _:
             assert_never(kind)
 
@@ -165,6 +179,10 @@ class Books:
         self.connection.execute("PRAGMA synchronous=NORMAL")
         self.connection.executescript(_SCHEMA)
         self._depth = 0
+        columns = self.connection.execute("PRAGMA table_info(trade)")
+        if "refunded_minor" not in {column["name"] for column in columns}:
+            self.connection.execute(_ADD_REFUNDED)
+            self.rebuild()
 
     def close(self) -> None:
         self.connection.close()
@@ -219,7 +237,7 @@ class Books:
         self, trade: Trade, kind: EventKind, at: datetime, amount_minor: int = 0, details: str = ""
     ) -> Trade:
         """Add an event to a trade's history and return the trade as it is then."""
-        moved = project(trade, kind, at)
+        moved = project(trade, kind, at, amount_minor)
         with self.transaction():
             self._add_event(trade.trade_no, kind, at, amount_minor, details)
             self._save_trade(moved)
@@ -280,7 +298,9 @@ class Books:
                 order = Order.model_validate_json(event.details)
                 trades[event.trade_no] = Trade(**order.model_dump(), status=TradeStatus.PREPARED)
                 continue
-            trades[event.trade_no] = project(trades[event.trade_no], event.kind, event.at)
+            trades[event.trade_no] = project(
+                trades[event.trade_no], event.kind, event.at, event.amount_minor
+            )
         with self.transaction():
             self.connection.execute("DELETE FROM trade")
             for trade in trades.values():
@@ -314,6 +334,14 @@ class Books:
     def _one(self, statement: str, *values: str) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self.connection.execute(statement, values).fetchone()
         return row
+
+
+def _refunded(trade: Trade, at: datetime, amount_minor: int) -> Trade:
+    refunded = trade.refunded_minor + amount_minor
+    given_back = _with(trade, refunds=trade.refunds + 1, refunded_minor=refunded)
+    if refunded < trade.amount_minor:
+        return given_back
+    return _with(given_back, status=TradeStatus.REFUNDED, closed_at=at)
 
 
 def _with(trade: Trade, **changes: object) -> Trade:

@@ -1,52 +1,31 @@
 """The control API: what tests, demos and benchmarks use to look into the books and give orders."""
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.alipay.bill_control import bill_router
 from sandbox.alipay.provider import RegisteredApp, Registration
 from sandbox.autopay import AutoPayRule
-from sandbox.books import EventKind, Trade, TradeFilter
-from sandbox.desk import Refused
 from sandbox.faults import Fault, FaultOrder
 from sandbox.house import House
-from sandbox.outbox import Notification
+from sandbox.refusals import Refusal
+from sandbox.stripe.control import stripe_router
+from sandbox.trade_control import TradeControl, TradeName, find_trade, show_sent
 
 _LIMIT_MAX = 5000
-_ACCEPTED = 202
 
 Shown = dict[str, Any]
 Limit = Annotated[int, Query(ge=1, le=_LIMIT_MAX)]
 
 
-class Refusal(Exception):
-    """A control request that cannot be done, as it is answered."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.code = status, code
-
-
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TradeName(_Body):
-    out_trade_no: str
-    app_id: str | None = None
-
-
-class PayOrder(TradeName):
-    delay_seconds: float = Field(default=0, ge=0, le=86_400)
-    even_if_closed: bool = False
-    wait: bool = False
 
 
 class Release(_Body):
@@ -73,7 +52,9 @@ def build_control(house: House, token: str | None) -> FastAPI:
     guarded = [Depends(_require(token))] if token else []
     for router in (
         _apps(house),
-        _Trades(house).router(),
+        bill_router(house.books, house.alipay.bills),
+        stripe_router(house.stripe),
+        TradeControl(house).router(),
         _notifications(house),
         _Behaviour(house).router(),
     ):
@@ -98,76 +79,6 @@ def _apps(house: House) -> APIRouter:
     return router
 
 
-class _Trades:
-    """What merchants submitted and what became of it; and a payer at the caller's command."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-
-    def router(self) -> APIRouter:
-        router = APIRouter()
-        router.add_api_route("/trades", self.list)
-        router.add_api_route("/trades/{out_trade_no}", self.one)
-        router.add_api_route("/totals", self.totals)
-        router.add_api_route("/trades/pay", self.pay, methods=["POST"])
-        router.add_api_route("/trades/open", self.open, methods=["POST"])
-        router.add_api_route("/trades/refuse", self.refuse, methods=["POST"])
-        return router
-
-    async def list(self, wanted: Annotated[TradeFilter, Query()]) -> Shown:
-        house = self._house
-        found = [house.desk.refresh(trade) for trade in house.books.list_trades(wanted)]
-        following = found[-1].trade_no if len(found) == wanted.limit else None
-        return {"trades": [_show(house, trade) for trade in found], "next": following}
-
-    async def one(self, out_trade_no: str, app_id: str | None = None) -> Shown:
-        house = self._house
-        found = house.desk.refresh(_find(house, out_trade_no, app_id))
-        sent = house.outbox.list_notifications(out_trade_no=out_trade_no)
-        return _show(house, found) | {
-            "events": house.books.events(found.trade_no),
-            "sent": [_show_sent(house, n) for n in sent if n.trade_no == found.trade_no],
-        }
-
-    async def totals(self) -> Shown:
-        house = self._house
-        executions, paid_minor = house.books.money_moved(EventKind.PAID)
-        return {
-            "trades": house.books.status_counts(),
-            "executions": executions,
-            "paid_minor": paid_minor,
-            "refunded_minor": house.books.money_moved(EventKind.REFUNDED)[1],
-            "notifications": house.outbox.counts(),
-            "attempts": house.outbox.attempt_count(),
-            "requests": house.alipay.request_counts(),
-        }
-
-    async def pay(self, order: PayOrder, response: Response) -> Shown:
-        house = self._house
-        found = _find(house, order.out_trade_no, order.app_id)
-        if order.delay_seconds:
-            if order.even_if_closed:
-                raise Refusal(422, "delay-or-late", "pay a closed trade at once, without delay")
-            house.auto_payer.pay_later(found, order.delay_seconds)
-            response.status_code = _ACCEPTED
-            return _show(house, found)
-        with _refusals():
-            paid = house.desk.pay(found, even_if_closed=order.even_if_closed)
-        if order.wait:
-            await house.dispatcher.deliver_all(paid)
-        return _show(house, paid)
-
-    async def open(self, name: TradeName) -> Shown:
-        found = _find(self._house, name.out_trade_no, name.app_id)
-        with _refusals():
-            return _show(self._house, self._house.desk.open(found))
-
-    async def refuse(self, name: TradeName) -> Shown:
-        found = _find(self._house, name.out_trade_no, name.app_id)
-        with _refusals():
-            return _show(self._house, self._house.desk.refuse(found))
-
-
 def _notifications(house: House) -> APIRouter:
     router = APIRouter()
 
@@ -178,7 +89,7 @@ def _notifications(house: House) -> APIRouter:
         found = house.outbox.list_notifications(
             out_trade_no=out_trade_no, status=status, limit=limit
         )
-        return {"notifications": [_show_sent(house, notification) for notification in found]}
+        return {"notifications": [show_sent(house, notification) for notification in found]}
 
     @router.post("/notifications/release")
     async def release(wanted: Release) -> Shown:
@@ -188,8 +99,11 @@ def _notifications(house: House) -> APIRouter:
 
     @router.post("/notifications/resend")
     async def resend(name: TradeName) -> Shown:
-        found = _find(house, name.out_trade_no, name.app_id)
-        return {"resent": await house.dispatcher.deliver_all(found)}
+        _, found = find_trade(house, name.out_trade_no, name.app_id)
+        resent = await house.dispatcher.deliver_all(
+            trade_no=found.trade_no, out_trade_no=found.out_trade_no
+        )
+        return {"resent": resent}
 
     return router
 
@@ -249,50 +163,6 @@ class _Behaviour:
         except TimeoutError:
             return {"idle": False}
         return {"idle": True}
-
-
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except Refused as refused:
-        raise Refusal(409, "not-payable", refused.reason) from None
-
-
-def _find(house: House, out_trade_no: str, app_id: str | None) -> Trade:
-    trade = house.books.find_by_number(out_trade_no, app_id)
-    if trade is None:
-        raise Refusal(404, "not-found", f"no trade has the number {out_trade_no}")
-    return trade
-
-
-def _show(house: House, trade: Trade) -> Shown:
-    notifications, acknowledged = house.outbox.trade_counts(trade.trade_no)
-    return {
-        "trade_no": trade.trade_no,
-        "app_id": trade.app_id,
-        "out_trade_no": trade.out_trade_no,
-        "product": trade.method,
-        "amount_minor": trade.amount_minor,
-        "currency": "CNY",
-        "status": trade.status,
-        "trade_status": house.alipay.trade_status(trade),
-        "cashier_url": house.alipay.cashier_url(trade),
-        "created_at": trade.created_at,
-        "expires_at": trade.expires_at,
-        "paid_at": trade.paid_at,
-        "closed_at": trade.closed_at,
-        "executions": trade.executions,
-        "refunds": trade.refunds,
-        "requests": trade.requests,
-        "notifications": notifications,
-        "acknowledged": acknowledged,
-    }
-
-
-def _show_sent(house: House, notification: Notification) -> Shown:
-    attempts = house.outbox.attempts(notification.notify_id)
-    return notification.model_dump(mode="json") | {"attempts": attempts}
 
 
 def _show_fault(fault: Fault) -> Shown:

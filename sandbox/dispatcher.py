@@ -2,25 +2,20 @@
 
 import asyncio
 import contextlib
-import secrets
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sandbox.books import Trade
-from sandbox.desk import BEIJING
 from sandbox.faults import FaultQueue, FaultType, Taken, Target
 from sandbox.outbox import Attempt, Notification, NotificationStatus, Outbox
-from sandbox.posting import Poster, PostFailed
+from sandbox.posting import FORM_HEADERS, Poster, PostFailed
 
 _UNDER_WAY_MAX = 64  # bounds sockets and memory; the rest waits in the outbox
 _ANSWER_KEPT = 64
-_OK = 200
 _LOOK_MAX = 1000  # rows read from the outbox at once
 _LONGEST_NAP = timedelta(seconds=60)
 _SHORTEST_NAP_SECONDS = 0.001
-_ID_BYTES = 13
 
 _AT_BIRTH = frozenset({FaultType.HOLD, FaultType.LOSE})
 _AT_ATTEMPT = frozenset({FaultType.WRONG_AMOUNT, FaultType.BAD_SIGNATURE, FaultType.DUPLICATE})
@@ -28,14 +23,44 @@ _AT_SUCCESS = frozenset({FaultType.REORDER})
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
-    """How a provider notifies: its words, its retry schedule, and what it wants to hear."""
+class News:
+    """What is to be told: about which trade, which status of it, to which address.
 
-    paid: str
-    earlier: str
+    `about` is the number of the refund that is the news, empty when it is the trade itself.
+    """
+
+    notify_id: str
+    provider: str
+    trade_no: str
+    app_id: str
+    out_trade_no: str
+    method: str
+    trade_status: str
+    url: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One POST: its body, and its own header lines."""
+
+    body: bytes
+    headers: bytes = FORM_HEADERS
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How a provider notifies: its retry schedule, its letters, and what it wants to hear.
+
+    A letter is written anew for every attempt. `overtaken` are the statuses whose news an older
+    letter may follow when it is told to reorder; `earlier` is that older news.
+    """
+
     schedule: tuple[timedelta, ...]
-    acknowledgement: bytes
-    compose: Callable[[Notification, Trade, Taken], bytes]
+    compose: Callable[[Notification, Taken], Letter]
+    is_acknowledged: Callable[[int, bytes], bool]
+    overtaken: frozenset[str]
+    earlier: Callable[[Notification], News]
 
 
 class Dispatcher:
@@ -46,14 +71,14 @@ class Dispatcher:
         *,
         outbox: Outbox,
         faults: FaultQueue,
-        wording: Wording,
+        wordings: Mapping[str, Wording],
         now: Callable[[], datetime],
         time_scale: float,
         progress: Callable[[], None],
     ) -> None:
         self._outbox = outbox
         self._faults = faults
-        self._wording = wording
+        self._wordings = wordings
         self._now = now
         self.time_scale = time_scale
         self._progress = progress
@@ -61,6 +86,7 @@ class Dispatcher:
         self._queue: deque[str] = deque()
         self._look_at = now()
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._passed_over: set[str] = set()
         self._poster = Poster()
         self._loop: asyncio.Task[None] | None = None
 
@@ -74,10 +100,12 @@ class Dispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._poster.close()
 
-    def announce(self, trade: Trade) -> None:
-        """Queue the news that a trade was paid. Called inside the paying transaction."""
-        if trade.notify_url:
-            self._add(trade, trade.notify_url, self._wording.paid, self._at_birth(trade))
+    def announce(self, news: News) -> None:
+        """Queue news. Called inside the transaction that made it."""
+        faults = self._faults.take(
+            _AT_BIRTH, Target.NOTIFICATION, method=news.method, out_trade_no=news.out_trade_no
+        )
+        self._add(news, faults)
 
     def look_again(self) -> None:
         """Something in the outbox became due in another way than by time."""
@@ -92,40 +120,23 @@ class Dispatcher:
         if notification is not None:
             await asyncio.wait([self._begin(notification)])
 
-    async def deliver_all(self, trade: Trade) -> int:
+    async def deliver_all(self, *, trade_no: str, out_trade_no: str) -> int:
         """One attempt now for each of a trade's notifications that is not lost or held."""
         waiting = {NotificationStatus.LOST, NotificationStatus.HELD}
-        found = self._outbox.list_notifications(out_trade_no=trade.out_trade_no)
-        ready = [n for n in found if n.trade_no == trade.trade_no and n.status not in waiting]
+        found = self._outbox.list_notifications(out_trade_no=out_trade_no)
+        ready = [n for n in found if n.trade_no == trade_no and n.status not in waiting]
         for notification in ready:
             await self.deliver(notification.notify_id)
         return len(ready)
 
-    def _at_birth(self, trade: Trade) -> Taken:
-        return self._faults.take(
-            _AT_BIRTH, Target.NOTIFICATION, method=trade.method, out_trade_no=trade.out_trade_no
-        )
-
-    def _add(self, trade: Trade, url: str, trade_status: str, faults: Taken) -> None:
+    def _add(self, news: News, faults: Taken) -> None:
         now = self._now()
         status, next_at = _first_attempt(faults, now)
-        notify_id = f"{now.astimezone(BEIJING):%Y%m%d}{secrets.token_hex(_ID_BYTES)}"
         self._outbox.add(
-            Notification(
-                notify_id=notify_id,
-                trade_no=trade.trade_no,
-                app_id=trade.app_id,
-                out_trade_no=trade.out_trade_no,
-                method=trade.method,
-                trade_status=trade_status,
-                url=url,
-                status=status,
-                created_at=now,
-                next_at=next_at,
-            )
+            Notification(**asdict(news), status=status, created_at=now, next_at=next_at)
         )
         if status is NotificationStatus.PENDING and next_at == now:
-            self._queue.append(notify_id)
+            self._queue.append(news.notify_id)
             self._wake.set()
         elif next_at is not None:
             self._look_by(next_at)
@@ -152,6 +163,7 @@ class Dispatcher:
         now = self._now()
         due = [notification.notify_id for notification in self._outbox.due(now, _LOOK_MAX)]
         self._queue.extend(notify_id for notify_id in due if notify_id not in self._under_way)
+        self._passed_over.update(notify_id for notify_id in due if notify_id in self._under_way)
         following = self._outbox.next_due_after(now) or now + _LONGEST_NAP
         self._look_at = now if len(due) == _LOOK_MAX else min(following, now + _LONGEST_NAP)
 
@@ -175,41 +187,43 @@ class Dispatcher:
 
     def _finished(self, notify_id: str) -> None:
         del self._under_way[notify_id]
+        if notify_id in self._passed_over:  # its next attempt may have been due meanwhile
+            self._passed_over.discard(notify_id)
+            self._look_by(self._now())
         self._progress()
         self._wake.set()
 
     async def _attempt(self, notification: Notification) -> None:
-        trade = self._outbox.books.find_by_trade_no(notification.trade_no)
-        if trade is None:
-            raise LookupError(f"notification {notification.notify_id} has no trade")
-        faults = self._faults.take(
-            _AT_ATTEMPT, Target.NOTIFICATION, method=trade.method, out_trade_no=trade.out_trade_no
-        )
-        body = self._wording.compose(notification, trade, faults)
+        wording = self._wordings[notification.provider]
+        faults = self._strikes(_AT_ATTEMPT, notification)
+        letter = wording.compose(notification, faults)
         copies = faults[FaultType.DUPLICATE].copies if FaultType.DUPLICATE in faults else 1
         number = notification.attempts + 1
         attempts = await asyncio.gather(
-            *(self._post(notification.url, body, number) for _ in range(copies))
+            *(self._post(notification, letter, number) for _ in range(copies))
         )
         acknowledged = any(attempt.acknowledged for attempt in attempts)
         moved = self._after(notification, acknowledged=acknowledged)
         self._outbox.record(moved, tuple(attempts))
         if moved.next_at is not None:
             self._look_by(moved.next_at)
-        if acknowledged and notification.trade_status == self._wording.paid:
-            self._follow_with_old_news(trade, notification.url)
+        overtakes = notification.trade_status in wording.overtaken
+        if acknowledged and overtakes and self._strikes(_AT_SUCCESS, notification):
+            self._add(wording.earlier(notification), {})
 
-    def _follow_with_old_news(self, trade: Trade, url: str) -> None:
-        strikes = self._faults.take(
-            _AT_SUCCESS, Target.NOTIFICATION, method=trade.method, out_trade_no=trade.out_trade_no
+    def _strikes(self, types: frozenset[FaultType], notification: Notification) -> Taken:
+        return self._faults.take(
+            types,
+            Target.NOTIFICATION,
+            method=notification.method,
+            out_trade_no=notification.out_trade_no,
         )
-        if strikes:
-            self._add(trade, url, self._wording.earlier, {})
 
-    async def _post(self, url: str, body: bytes, number: int) -> Attempt:
+    async def _post(self, notification: Notification, letter: Letter, number: int) -> Attempt:
         at = self._now()
+        wording = self._wordings[notification.provider]
         try:
-            status, answer = await self._poster.post(url, body)
+            status, answer = await self._poster.post(notification.url, letter.body, letter.headers)
         except PostFailed as failed:
             return Attempt(number=number, at=at, error=str(failed))
         return Attempt(
@@ -217,15 +231,16 @@ class Dispatcher:
             at=at,
             http_status=status,
             answer=answer[:_ANSWER_KEPT].decode("utf-8", "replace"),
-            acknowledged=status == _OK and answer == self._wording.acknowledgement,
+            acknowledged=wording.is_acknowledged(status, answer),
         )
 
     def _after(self, notification: Notification, *, acknowledged: bool) -> Notification:
         attempts = notification.attempts + 1
+        schedule = self._wordings[notification.provider].schedule
         if acknowledged or notification.status is NotificationStatus.ACKNOWLEDGED:
             status, next_at = NotificationStatus.ACKNOWLEDGED, None
-        elif attempts < len(self._wording.schedule):
-            pause = self._wording.schedule[attempts] * self.time_scale
+        elif attempts < len(schedule):
+            pause = schedule[attempts] * self.time_scale
             status, next_at = NotificationStatus.PENDING, self._now() + pause
         else:
             status, next_at = NotificationStatus.EXHAUSTED, None

@@ -26,6 +26,12 @@ CREATE TABLE IF NOT EXISTS notification_attempt (
 CREATE INDEX IF NOT EXISTS attempt_by_notification ON notification_attempt (notify_id, seq);
 """
 
+# Books from before there was a second provider have no such column.
+_ADD_PROVIDER = "ALTER TABLE notification ADD COLUMN provider TEXT NOT NULL DEFAULT 'alipay'"
+
+# Nor had they news of refunds.
+_ADD_ABOUT = "ALTER TABLE notification ADD COLUMN about TEXT NOT NULL DEFAULT ''"
+
 _INSTANT = TypeAdapter(datetime)
 
 
@@ -43,12 +49,14 @@ class Notification(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     notify_id: str
+    provider: str
     trade_no: str
     app_id: str
     out_trade_no: str
     method: str
     trade_status: str
     url: str
+    about: str = ""
     status: NotificationStatus
     created_at: datetime
     next_at: datetime | None
@@ -78,12 +86,19 @@ class Outbox:
     def __init__(self, books: Books) -> None:
         self._connection = books.connection
         self._connection.executescript(_SCHEMA)
+        columns = self._connection.execute("PRAGMA table_info(notification)")
+        known = {column["name"] for column in columns}
+        for name, statement in (("provider", _ADD_PROVIDER), ("about", _ADD_ABOUT)):
+            if name not in known:
+                self._connection.execute(statement)
         self.books = books
 
     def add(self, notification: Notification) -> None:
         self._connection.execute(
-            "INSERT INTO notification VALUES (:notify_id, :trade_no, :app_id, :out_trade_no,"
-            " :method, :trade_status, :url, :status, :created_at, :next_at, :attempts)",
+            "INSERT INTO notification (notify_id, provider, trade_no, app_id, out_trade_no, method,"
+            " trade_status, url, about, status, created_at, next_at, attempts) VALUES (:notify_id,"
+            " :provider, :trade_no, :app_id, :out_trade_no, :method, :trade_status, :url, :about,"
+            " :status, :created_at, :next_at, :attempts)",
             notification.model_dump(mode="json"),
         )
 

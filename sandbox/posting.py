@@ -1,4 +1,4 @@
-"""A lean HTTP client for one thing: POST a form, read the start of the answer.
+"""A lean HTTP client for one thing: POST a body, read the start of the answer.
 
 Benchmarks run the sandbox on the same machine as what they measure; a general client's connection
 pool took several times the time of all else here.
@@ -22,6 +22,11 @@ _IDLE_MAX_SECONDS = 2.0  # shorter than servers keep a connection, so none is cl
 _IDLE_MAX = 64
 _PORTS = {"http": 80, "https": 443}
 _ADDRESSES_KEPT = 1024
+
+FORM_HEADERS = (
+    b"User-Agent: alipay-sandbox\r\n"
+    b"Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n"
+)
 
 
 class PostFailed(Exception):
@@ -65,17 +70,20 @@ class _Answer:
 
 
 class Poster:
-    """Posts forms over kept connections. Redirects are answers like any other."""
+    """Posts over kept connections. Redirects are answers like any other."""
 
     def __init__(self) -> None:
         self._idle: defaultdict[_Address, list[_Connection]] = defaultdict(list)
 
-    async def post(self, url: str, form: bytes) -> tuple[int, bytes]:
-        """The status, and the body up to a bound. Raises PostFailed."""
+    async def post(self, url: str, body: bytes, headers: bytes = FORM_HEADERS) -> tuple[int, bytes]:
+        """The status, and the answer up to a bound. Raises PostFailed.
+
+        `headers` are whole lines, each with its end.
+        """
         try:
             address = _address(url)
             async with asyncio.timeout(_TIMEOUT_SECONDS):
-                return await self._exchange(address, form)
+                return await self._exchange(address, headers, body)
         except (OSError, ValueError, EOFError, httptools.HttpParserError) as error:
             raise PostFailed(f"{type(error).__name__}: {error}"[:200]) from None
 
@@ -85,11 +93,13 @@ class Poster:
                 connection.writer.close()
         self._idle.clear()
 
-    async def _exchange(self, address: _Address, form: bytes) -> tuple[int, bytes]:
+    async def _exchange(self, address: _Address, headers: bytes, sent: bytes) -> tuple[int, bytes]:
         connection = self._kept(address) or await _connect(address)
         reusable = False
         try:
-            connection.writer.write(b"%s%d\r\n\r\n%s" % (address.head, len(form), form))
+            connection.writer.write(
+                b"%s%sContent-Length: %d\r\n\r\n%s" % (address.head, headers, len(sent), sent)
+            )
             status, body, reusable = await _read(connection.reader)
         finally:
             if reusable and len(self._idle[address]) < _IDLE_MAX:
@@ -137,10 +147,7 @@ def _address(url: str) -> _Address:
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError(f"{url[:100]!r} is no http address")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    head = (
-        f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: alipay-sandbox\r\n"
-        "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\nContent-Length: "
-    )
+    head = f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
     return _Address(
         host=parts.hostname,
         port=parts.port or _PORTS[parts.scheme],

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox.alipay.messages import Messages
+from sandbox.alipay.messages import Messages, amount_field
 from sandbox.alipay.methods import Methods
 from sandbox.alipay.requests import Credentials, GatewayRequest, RequestCheck, read_request
 from sandbox.alipay.words import BROWSER_METHODS, GatewayError, Reply, failure
@@ -86,7 +86,7 @@ class Gateway:
                 self._after.consider(trade)
 
     async def _respond(self, request: GatewayRequest, executed: list[Trade]) -> Response:
-        number = str(request.content().get("out_trade_no", ""))
+        number = _numbers(request)
         before = self._faults.take(
             _BEFORE, Target.ANSWER, method=request.method, out_trade_no=number
         )
@@ -168,9 +168,15 @@ def _possible(reply: Reply) -> frozenset[FaultType]:
     possible = _AFTER
     if reply.trade is None or reply.trade.notify_url is None:
         possible -= {FaultType.CALLBACK_BEFORE_ANSWER}
-    if "total_amount" not in reply.fields:
+    if amount_field(reply.fields) is None:
         possible -= {FaultType.WRONG_AMOUNT}
     return possible
+
+
+def _numbers(request: GatewayRequest) -> str:
+    """What a fault may know the request by: the number of its trade, or of its refund."""
+    content = request.content()
+    return f"{content.get('out_trade_no', '')} {content.get('out_request_no', '')}"
 
 
 def _server_error(faults: Taken, kind: FaultType) -> Response:

@@ -12,9 +12,11 @@ from sandbox.alipay.words import Reply, beijing, yuan
 from sandbox.books import Books, Trade
 from sandbox.faults import FaultType, Taken
 from sandbox.outbox import Notification
+from sandbox.refunds import Refund, find_refund
 
 PAID = "TRADE_SUCCESS"
 WAITING = "WAIT_BUYER_PAY"
+_AMOUNTS = ("refund_amount", "refund_fee", "total_amount")
 _NOT_SIGNED = frozenset({"sign", "sign_type"})
 
 
@@ -92,8 +94,12 @@ class Messages:
             "buyer_id": BUYER_ID,
             "buyer_logon_id": BUYER_LOGON_ID,
         }
-        if notification.trade_status == PAID and trade.paid_at is not None:
+        if notification.trade_status != WAITING and trade.paid_at is not None:
             fields |= _payment_fields(trade, trade.paid_at)
+        if notification.about:
+            events = self._books.events(trade.trade_no)
+            refund = find_refund(events, notification.about)
+            fields |= _refund_fields(refund) if refund is not None else {}
         return fields
 
     def _seller_id(self, trade: Trade) -> str:
@@ -116,10 +122,25 @@ def _payment_fields(trade: Trade, paid_at: datetime) -> dict[str, str]:
     }
 
 
+def _refund_fields(refund: Refund) -> dict[str, str]:
+    """`refund_fee` is what the trade gave back in all, when this refund was made."""
+    return {
+        "out_biz_no": refund.serial,
+        "refund_fee": yuan(refund.total_minor),
+        "gmt_refund": f"{beijing(refund.at)}.000",
+    }
+
+
+def amount_field(content: dict[str, object]) -> str | None:
+    """The one amount of an answer that a merchant has to compare; None when it has none."""
+    return next((name for name in _AMOUNTS if name in content), None)
+
+
 def _spoiled_content(content: dict[str, object], faults: Taken) -> dict[str, object]:
-    if FaultType.WRONG_AMOUNT in faults:
-        fen = int(str(content["total_amount"]).replace(".", ""))
-        content = content | {"total_amount": yuan(fen + 1)}
+    name = amount_field(content)
+    if FaultType.WRONG_AMOUNT in faults and name is not None:
+        fen = int(str(content[name]).replace(".", ""))
+        content = content | {name: yuan(fen + 1)}
     return content
 
 

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from models.money import Money
+from sandbox.alipay.bills import Bills
 from sandbox.alipay.certificates import Authority, pem
+from sandbox.alipay.contents import Content, InvalidContent, amount_of, text_of
+from sandbox.alipay.refunds import Refunds
 from sandbox.alipay.words import (
+    BILL_ADDRESS,
     CANCEL,
     CERTIFICATE_DOWNLOAD,
     CLOSE,
@@ -16,6 +19,8 @@ from sandbox.alipay.words import (
     PAY,
     PRECREATE,
     QUERY,
+    REFUND,
+    REFUND_QUERY,
     WAP_PAY,
     Reply,
     beijing,
@@ -29,12 +34,9 @@ from sandbox.alipay.words import (
 from sandbox.books import App, Books, Order, Trade, TradeStatus
 from sandbox.desk import Reason, Refused, TradeDesk
 
-Content = dict[str, object]
-
 BUYER_ID = "2088000000000001"
 BUYER_LOGON_ID = "pay***@sandbox.example"
 
-_AMOUNT_MAX_MINOR = 100_000_000_00  # 100 000 000.00 yuan. Source: "total_amount", 2026-11-20
 _QR_LIFETIME = timedelta(hours=2)
 _DEFAULT_LIFETIME = timedelta(days=15)
 _OUT_TRADE_NO = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -50,10 +52,6 @@ _CODE_INVALID = "2803"
 _CODE_PAID_BUT_UNSURE = "2804"
 
 
-class InvalidContent(Exception):
-    """A parameter of the method is missing or wrong; the text names it."""
-
-
 class Methods:
     """Executes the methods for verified apps."""
 
@@ -65,12 +63,14 @@ class Methods:
         authority: Authority,
         now: Callable[[], datetime],
         cashier_url: Callable[[Trade], str],
+        bills: Bills,
     ) -> None:
         self._books = books
         self._desk = desk
         self._authority = authority
         self._now = now
         self._cashier_url = cashier_url
+        refunds = Refunds(books=books, desk=desk, find=self._find)
         self._by_name: dict[str, Callable[[App, Content, dict[str, str]], Reply]] = {
             PRECREATE: self._precreate,
             PAGE_PAY: self._page_pay,
@@ -79,6 +79,9 @@ class Methods:
             QUERY: self._query,
             CLOSE: self._close,
             CANCEL: self._cancel,
+            REFUND: refunds.refund,
+            REFUND_QUERY: refunds.query,
+            BILL_ADDRESS: bills.address,
             CERTIFICATE_DOWNLOAD: self._download_certificate,
         }
 
@@ -107,8 +110,8 @@ class Methods:
         return success(trade, {"cashier_url": self._cashier_url(trade)})
 
     def _pay(self, app: App, content: Content, params: dict[str, str]) -> Reply:
-        code = _text(content, "auth_code")
-        if _text(content, "scene") != "bar_code":
+        code = text_of(content, "auth_code")
+        if text_of(content, "scene") != "bar_code":
             raise InvalidContent("scene")
         if not _BUYER_CODE.fullmatch(code) or code.startswith(_CODE_INVALID):
             return failure("ACQ.PAYMENT_AUTH_CODE_INVALID", "支付失败，获取顾客账户信息失败")
@@ -161,7 +164,7 @@ class Methods:
         return success(trade, _names(trade) | {"retry_flag": "N", "action": action})
 
     def _download_certificate(self, app: App, content: Content, params: dict[str, str]) -> Reply:
-        if _text(content, "alipay_cert_sn") != self._authority.certificate_sn:
+        if text_of(content, "alipay_cert_sn") != self._authority.certificate_sn:
             raise InvalidContent("alipay_cert_sn")
         text = base64.b64encode(pem(self._authority.certificate).encode()).decode()
         return success(None, {"alipay_cert_content": text})
@@ -171,7 +174,7 @@ class Methods:
         if isinstance(trade_no, str) and trade_no:
             trade = self._books.find_by_trade_no(trade_no)
             return trade if trade is not None and trade.app_id == app.app_id else None
-        return self._books.find_trade(app.app_id, _text(content, "out_trade_no"))
+        return self._books.find_trade(app.app_id, text_of(content, "out_trade_no"))
 
     def _find(self, app: App, content: Content) -> Trade | None:
         return self._desk.visible(self._lookup(app, content))
@@ -180,8 +183,8 @@ class Methods:
         self, app: App, content: Content, params: dict[str, str], lifetime: timedelta
     ) -> Order:
         now = self._now()
-        number = _text(content, "out_trade_no")
-        subject = _text(content, "subject")
+        number = text_of(content, "out_trade_no")
+        subject = text_of(content, "subject")
         if not _OUT_TRADE_NO.fullmatch(number):
             raise InvalidContent("out_trade_no")
         if len(subject) > _SUBJECT_MAX:
@@ -192,7 +195,7 @@ class Methods:
             out_trade_no=number,
             code=self._desk.new_code(),
             method=params["method"],
-            amount_minor=_amount(_text(content, "total_amount")),
+            amount_minor=amount_of(content, "total_amount"),
             subject=subject,
             notify_url=params.get("notify_url") or None,
             return_url=params.get("return_url") or None,
@@ -223,23 +226,6 @@ def _payment(trade: Trade) -> Content:
 
 def _names(trade: Trade) -> Content:
     return {"trade_no": trade.trade_no, "out_trade_no": trade.out_trade_no}
-
-
-def _text(content: Content, name: str) -> str:
-    value = content.get(name)
-    if isinstance(value, (str, int)) and str(value):
-        return str(value)
-    raise InvalidContent(name)
-
-
-def _amount(text: str) -> int:
-    try:
-        amount = Money.from_decimal_text(text, "CNY").amount_minor
-    except ValueError:
-        raise InvalidContent("total_amount") from None
-    if not 0 < amount <= _AMOUNT_MAX_MINOR:
-        raise InvalidContent("total_amount")
-    return amount
 
 
 def _expiry(content: Content, now: datetime, lifetime: timedelta) -> datetime:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from cryptography import x509
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.routing import BaseRoute, Route
 
+from sandbox.alipay.bills import Bills
 from sandbox.alipay.cashier import CASHIER_PATH, Cashier, load_templates
 from sandbox.alipay.certificates import Authority, pem
 from sandbox.alipay.gateway import AfterAnswer, Gateway
@@ -16,15 +18,20 @@ from sandbox.alipay.messages import PAID, WAITING, Messages
 from sandbox.alipay.methods import Methods
 from sandbox.alipay.requests import AppRegistry, Credentials, RequestCheck
 from sandbox.alipay.signing import read_public_key, write_public_key
-from sandbox.alipay.words import NOTIFY_SCHEDULE, trade_status
+from sandbox.alipay.words import NOTIFY_SCHEDULE, REFUND, trade_status
 from sandbox.books import App, Books, Trade
-from sandbox.desk import TradeDesk
-from sandbox.dispatcher import Wording
-from sandbox.faults import FaultQueue
+from sandbox.desk import BEIJING, TradeDesk
+from sandbox.dispatcher import Letter, News, Wording
+from sandbox.faults import FaultQueue, Taken
+from sandbox.outbox import Notification
+from sandbox.refunds import Refund
 
+PROVIDER = "alipay"
 GATEWAY_PATH = "/alipay/gateway.do"
 _APP_ID_DIGITS = 12
 _SELLER_ID_DIGITS = 12
+_NOTIFY_ID_BYTES = 13
+_OK = 200
 
 
 class Registration(BaseModel):
@@ -74,12 +81,13 @@ class Alipay:
         self._authority = Authority(folder)
         self._registry = AppRegistry(books)
         self._messages = Messages(authority=self._authority, books=books, now=now)
+        self.bills = Bills(books=books, now=now, public_url=public_url)
         self.wording = Wording(
-            paid=PAID,
-            earlier=WAITING,
             schedule=NOTIFY_SCHEDULE,
-            acknowledgement=b"success",
-            compose=self._messages.notification,
+            compose=self._compose,
+            is_acknowledged=lambda status, answer: status == _OK and answer == b"success",
+            overtaken=frozenset({PAID}),
+            earlier=lambda later: self._news(self._trade(later), WAITING, later.url),
         )
         self._gateway: Gateway | None = None
 
@@ -91,6 +99,7 @@ class Alipay:
             authority=self._authority,
             now=self._now,
             cashier_url=self.cashier_url,
+            bills=self.bills,
         )
         self._gateway = Gateway(
             check=RequestCheck(self._registry, self._authority, self._now),
@@ -106,7 +115,19 @@ class Alipay:
         return [
             Route(GATEWAY_PATH, self._gateway, methods=["GET", "POST"]),
             *cashier.routes(),
+            *self.bills.routes(),
         ]
+
+    def news(self, trade: Trade) -> News | None:
+        """What the merchant is told of a paid trade; None when it gave no address."""
+        return self._news(trade, PAID, trade.notify_url) if trade.notify_url else None
+
+    def refund_news(self, trade: Trade, refund: Refund) -> News | None:
+        """What it is told of a refund, at the address of the trade, with the trade's status."""
+        if not trade.notify_url:
+            return None
+        news = self._news(trade, trade_status(trade), trade.notify_url)
+        return replace(news, method=REFUND, about=refund.serial)
 
     def cashier_url(self, trade: Trade) -> str:
         return f"{self._public_url()}{CASHIER_PATH}/{trade.code}"
@@ -135,6 +156,29 @@ class Alipay:
     def apps(self) -> list[RegisteredApp]:
         found = (self._registry.find(app.app_id) for app in self._books.apps())
         return [self._describe(credentials) for credentials in found if credentials is not None]
+
+    def _compose(self, notification: Notification, faults: Taken) -> Letter:
+        trade = self._trade(notification)
+        return Letter(self._messages.notification(notification, trade, faults))
+
+    def _trade(self, notification: Notification) -> Trade:
+        trade = self._books.find_by_trade_no(notification.trade_no)
+        if trade is None:
+            raise LookupError(f"notification {notification.notify_id} has no trade")
+        return trade
+
+    def _news(self, trade: Trade, trade_status: str, url: str) -> News:
+        day = f"{self._now().astimezone(BEIJING):%Y%m%d}"
+        return News(
+            notify_id=f"{day}{secrets.token_hex(_NOTIFY_ID_BYTES)}",
+            provider=PROVIDER,
+            trade_no=trade.trade_no,
+            app_id=trade.app_id,
+            out_trade_no=trade.out_trade_no,
+            method=trade.method,
+            trade_status=trade_status,
+            url=url,
+        )
 
     def _certificate(self, app_id: str, wanted: Registration) -> str | None:
         if wanted.app_certificate is not None:

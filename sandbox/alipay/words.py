@@ -18,6 +18,9 @@ PAY: Final = "alipay.trade.pay"
 QUERY: Final = "alipay.trade.query"
 CLOSE: Final = "alipay.trade.close"
 CANCEL: Final = "alipay.trade.cancel"
+REFUND: Final = "alipay.trade.refund"
+REFUND_QUERY: Final = "alipay.trade.fastpay.refund.query"
+BILL_ADDRESS: Final = "alipay.data.dataservice.bill.downloadurl.query"
 CERTIFICATE_DOWNLOAD: Final = "alipay.open.app.alipaycert.download"
 BROWSER_METHODS: Final = frozenset({PAGE_PAY, WAP_PAY})
 
@@ -47,6 +50,9 @@ _REASONS = {
     Reason.ALREADY_PAID: ("ACQ.TRADE_HAS_SUCCESS", "交易已被支付"),
     Reason.ALREADY_CLOSED: ("ACQ.TRADE_HAS_CLOSE", "交易已经关闭"),
     Reason.NOT_OPENED: ("ACQ.TRADE_NOT_EXIST", "交易不存在"),
+    Reason.NOT_PAID: ("ACQ.TRADE_STATUS_ERROR", "交易状态不合法"),
+    Reason.MORE_THAN_IS_LEFT: ("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限"),
+    Reason.OTHER_AMOUNT_BEFORE: ("ACQ.DISCORDANT_REPEAT_REQUEST", "请求信息不一致"),
     Reason.TIME_IS_OVER: ("ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR", "当前时间已超过交易超时时间"),
 }
 _GATEWAY_MESSAGES = {

@@ -12,7 +12,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.cross_check.environments import COMMUNITY, OFFICIAL, Environment, EnvironmentMissing
+from tests.cross_check.environments import (
+    COMMUNITY,
+    OFFICIAL,
+    STRIPE,
+    Environment,
+    EnvironmentMissing,
+)
 from tests.sandbox.merchant import merchant_key, public_pem
 from tests.sandbox.process import Control, SandboxProcess
 from tests.sandbox.receiver import Receiver
@@ -30,6 +36,11 @@ def official_sdk() -> Driver:
 @pytest.fixture(scope="session")
 def community_sdk() -> Driver:
     return _driver(COMMUNITY)
+
+
+@pytest.fixture(scope="session")
+def stripe_sdk() -> Driver:
+    return _driver(STRIPE)
 
 
 @pytest.fixture(scope="session")

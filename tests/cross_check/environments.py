@@ -65,10 +65,11 @@ OFFICIAL = Environment(
 COMMUNITY = Environment(
     "python-alipay-sdk", ("python-alipay-sdk==3.4.0",), _DRIVERS / "community_sdk.py"
 )
+STRIPE = Environment("stripe", ("stripe==16.1.0", "jsonschema==4.26.0"), _DRIVERS / "stripe_sdk.py")
 
 
 def main() -> int:
-    for environment in (OFFICIAL, COMMUNITY):
+    for environment in (OFFICIAL, COMMUNITY, STRIPE):
         known = environment.is_ready
         sys.stdout.write(f"{environment.name}: {'ready' if known else 'installing …'}\n")
         sys.stdout.flush()

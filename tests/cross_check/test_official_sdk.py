@@ -1,6 +1,7 @@
 """Alipay's own SDK (alipay-sdk-python) as a merchant of the sandbox."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -51,6 +52,58 @@ async def test_it_pays_by_a_payers_code_closes_and_cancels(
     assert paid["answer"]["code"] == "10000"
     assert cancelled["answer"]["action"] == "refund"
     assert closed["answer"]["code"] == "10000"
+
+
+async def test_it_refunds_in_parts_and_asks_about_each(
+    official_sdk: Driver, app: dict[str, str]
+) -> None:
+    number = a_number()
+    pay = {"total_amount": "5.00", "subject": "Tea", "scene": "bar_code"}
+    part = {"out_trade_no": number, "out_request_no": "R1", "refund_amount": "1.50"}
+    _call(
+        official_sdk,
+        app,
+        "alipay.trade.pay",
+        out_trade_no=number,
+        auth_code="285015833990941919",
+        **pay,
+    )
+
+    made = _call(official_sdk, app, "alipay.trade.refund", refund_reason="冷了 & cold", **part)
+    again = _call(official_sdk, app, "alipay.trade.refund", **part)
+    more = part | {"out_request_no": "R2", "refund_amount": "3.51"}
+    too_much = _call(official_sdk, app, "alipay.trade.refund", **more)
+    query = "alipay.trade.fastpay.refund.query"
+    found = _call(official_sdk, app, query, out_trade_no=number, out_request_no="R1")
+    absent = _call(official_sdk, app, query, out_trade_no=number, out_request_no="R2")
+
+    assert (made["answer"]["fund_change"], made["answer"]["refund_fee"]) == ("Y", "1.50")
+    assert again["answer"]["fund_change"] == "N"
+    assert too_much["answer"]["sub_code"] == "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL"
+    assert found["answer"]["refund_status"] == "REFUND_SUCCESS"
+    assert (found["answer"]["refund_amount"], found["answer"]["refund_reason"]) == (
+        "1.50",
+        "冷了 & cold",
+    )
+    assert "refund_status" not in absent["answer"]
+
+
+async def test_it_is_told_where_the_bill_lies(
+    official_sdk: Driver, app: dict[str, str], control: Control, browser: httpx.AsyncClient
+) -> None:
+    pay = {"total_amount": "5.00", "subject": "Tea", "scene": "bar_code"}
+    code = "285015833990941919"
+    _call(official_sdk, app, "alipay.trade.pay", out_trade_no=a_number(), auth_code=code, **pay)
+    today = (datetime.now(UTC) + timedelta(hours=8)).date().isoformat()
+    method = "alipay.data.dataservice.bill.downloadurl.query"
+
+    early = _call(official_sdk, app, method, bill_type="trade", bill_date=today)
+    await control.put("/alipay/bills/settings", same_day=True)
+    told = _call(official_sdk, app, method, bill_type="trade", bill_date=today)
+    bill = await browser.get(told["answer"]["bill_download_url"])
+
+    assert early["answer"]["sub_code"] == "BILL_NOT_EXIST"
+    assert bill.content.startswith(b"PK")
 
 
 async def test_its_address_opens_the_cashier(

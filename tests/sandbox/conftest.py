@@ -1,14 +1,20 @@
 """One sandbox for the session; a fresh merchant with its own endpoint for every test."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sandbox.books import Books
+from sandbox.desk import TradeDesk
+from tests.sandbox.card_shop import CardShop, Endpoint
 from tests.sandbox.merchant import Merchant, merchant_key, public_pem
 from tests.sandbox.process import Control, SandboxProcess
 from tests.sandbox.receiver import Receiver
+
+START = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
 TIME_SCALE = "0.0001"  # the first retry comes after 24 ms instead of 4 minutes
 
@@ -47,3 +53,41 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def merchant(control: Control, receiver: Receiver, browser: httpx.AsyncClient) -> Merchant:
     registered = await control.post("/alipay/apps", public_key=public_pem(merchant_key()))
     return Merchant(registered, browser, receiver.url)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    books = Books(tmp_path / "books.sqlite3")
+    yield books
+    books.close()
+
+
+@pytest.fixture
+def desk(books: Books, clock: Clock) -> TradeDesk:
+    return TradeDesk(books, clock, lambda _: None)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    async with Endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+async def shop(control: Control, endpoint: Endpoint, browser: httpx.AsyncClient) -> CardShop:
+    """A fresh account at Stripe, told of everything."""
+    registered = await control.post("/stripe/accounts", webhook_url=endpoint.url)
+    return CardShop(registered, browser)

@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -11,36 +11,10 @@ import pytest
 
 from sandbox.books import Books, EventKind, Order, TradeFilter, TradeStatus
 from sandbox.desk import Reason, Refused, TradeDesk
+from tests.sandbox.conftest import START, Clock
 from tests.sandbox.merchant import Answered, Merchant, a_number, merchant_key, public_pem
 from tests.sandbox.process import Control, SandboxProcess
 from tests.sandbox.receiver import Receiver
-
-_START = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = _START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    books = Books(tmp_path / "books.sqlite3")
-    yield books
-    books.close()
-
-
-@pytest.fixture
-def desk(books: Books, clock: Clock) -> TradeDesk:
-    return TradeDesk(books, clock, lambda _: None)
 
 
 def an_order(desk: TradeDesk, **changes: object) -> Order:
@@ -54,8 +28,8 @@ def an_order(desk: TradeDesk, **changes: object) -> Order:
         subject="Tea",
         notify_url=None,
         return_url=None,
-        created_at=_START,
-        expires_at=_START + timedelta(minutes=15),
+        created_at=START,
+        expires_at=START + timedelta(minutes=15),
     )
     return order.model_copy(update=changes)
 
@@ -105,7 +79,7 @@ def test_the_database_itself_refuses_a_second_execution(books: Books, desk: Trad
     paid = desk.pay(desk.submit(an_order(desk)))
 
     with pytest.raises(sqlite3.IntegrityError):
-        books.append(paid, EventKind.PAID, _START, 19_99)
+        books.append(paid, EventKind.PAID, START, 19_99)
 
     assert books.money_moved(EventKind.PAID) == (1, 19_99)
 

@@ -20,6 +20,9 @@ _REQUESTS = {
     "alipay.trade.cancel": "AlipayTradeCancel",
     "alipay.trade.page.pay": "AlipayTradePagePay",
     "alipay.trade.wap.pay": "AlipayTradeWapPay",
+    "alipay.trade.refund": "AlipayTradeRefund",
+    "alipay.trade.fastpay.refund.query": "AlipayTradeFastpayRefundQuery",
+    "alipay.data.dataservice.bill.downloadurl.query": "AlipayDataDataserviceBillDownloadurlQuery",
 }
 
 

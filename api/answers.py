@@ -11,6 +11,7 @@ from models.channel import ChannelAccount, NextAction
 from models.merchant import App, Merchant
 from models.notification import Notification
 from models.payment import Failure, PaymentState
+from models.refund import RecordedRefund, RefundState, RefundView
 from models.views import PaymentView, RecordedOrder, TimelineEntry
 
 
@@ -54,6 +55,7 @@ class PaymentDetail(PaymentAnswer):
     return_url: str | None
     updated_at: datetime
     succeeded_at: datetime | None
+    amount_refunded: int = Field(description="in minor units, of refunds that succeeded")
 
 
 class PaymentList(Answer):
@@ -62,8 +64,54 @@ class PaymentList(Answer):
     next_cursor: str | None
 
 
-class AppAnswer(App):
+class RefundAnswer(Answer):
+    """A refund as the answer to a command knows it."""
+
+    id: str
+    object: Literal["refund"] = "refund"
+    payment_id: str
+    refund_no: str
+    amount: int = Field(description="in minor units")
+    currency: str
+    reason: str
+    status: str
+    needs_approval: bool = Field(description="whether a second person has to decide on it")
+    failure: Failure | None
+    created_at: datetime
+    links: Links
+
+
+class RefundDetail(RefundAnswer):
+    """A refund as it is kept: also who asked for it, and who decided."""
+
+    app_id: str
+    refund_serial: str = Field(description="the refund number the channel knows it by")
+    funding: str = Field(description="whose money goes back: the merchant's, or late money held")
+    requested_by: str = Field(description="the id of the key that asked for it")
+    decided_by: str | None = Field(description="the id of the key that approved or rejected it")
+    updated_at: datetime
+    succeeded_at: datetime | None
+
+
+class RefundList(Answer):
+    object: Literal["list"] = "list"
+    items: tuple[RefundDetail, ...]
+    next_cursor: str | None
+
+
+class AppAnswer(Answer):
+    id: str
     object: Literal["app"] = "app"
+    name: str
+    status: str
+    webhook_url: str | None
+    webhook_paused_at: datetime | None
+    late_success: str
+    payment_limit_minor: int | None
+    refund_approval_above: int | None = Field(
+        description="larger refunds wait for a second person; null is never"
+    )
+    created_at: datetime
 
 
 class NewAppAnswer(AppAnswer):
@@ -203,6 +251,42 @@ def payment_detail(view: PaymentView, *, run_url: str | None) -> PaymentDetail:
     return PaymentDetail(
         **shown, next_action=view.next_action, failure=view.failure, links=Links(run=run_url)
     )
+
+
+def refund_answer(
+    recorded: RecordedRefund, state: RefundState, *, run_url: str | None
+) -> RefundAnswer:
+    """A refund from its order and a state that is known without another read."""
+    order = recorded.order
+    return RefundAnswer(
+        id=order.refund_id,
+        payment_id=order.payment_id,
+        refund_no=order.refund_no,
+        amount=order.money.amount_minor,
+        currency=order.money.currency,
+        reason=order.reason,
+        status=state.status,
+        needs_approval=order.needs_approval,
+        failure=state.failure,
+        created_at=order.created_at,
+        links=Links(run=run_url),
+    )
+
+
+def refund_detail(view: RefundView, *, run_url: str | None) -> RefundDetail:
+    """A refund as storage shows it, without what is only ours."""
+    shown = view.model_dump(exclude={"version", "failure"})
+    return RefundDetail(**shown, failure=view.failure, links=Links(run=run_url))
+
+
+def app_answer(app: App) -> AppAnswer:
+    return AppAnswer.model_validate(app_fields(app))
+
+
+def app_fields(app: App) -> dict[str, Any]:
+    """An app as its answers show it."""
+    shown = app.model_dump(exclude={"refund_approval_above_minor"})
+    return shown | {"refund_approval_above": app.refund_approval_above_minor}
 
 
 def event_answer(notification: Notification) -> EventAnswer:

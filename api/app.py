@@ -15,6 +15,7 @@ from api import (
     merchants,
     payments,
     reference,
+    refunds,
 )
 from api.dependencies import ApiDependencies, ApiOptions
 from api.errors import translate_errors
@@ -34,6 +35,7 @@ _DESCRIPTION = (
 )
 ROUTERS = (
     payments.router,
+    refunds.router,
     events.router,
     merchants.router,
     channel_accounts.router,
@@ -101,6 +103,7 @@ async def _open_dependencies(settings: Settings) -> AsyncIterator[ApiDependencie
     try:
         async with open_registry(
             alipay_gateway_url=settings.alipay_gateway_url,
+            stripe_api_url=settings.stripe_api_url,
             connect_timeout=settings.channel_connect_timeout,
             read_timeout=settings.channel_read_timeout,
         ) as channels:

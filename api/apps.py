@@ -9,7 +9,15 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from api import dispatch
-from api.answers import AppAnswer, AppList, NewAppAnswer, Replayed, as_json
+from api.answers import (
+    AppAnswer,
+    AppList,
+    NewAppAnswer,
+    Replayed,
+    app_answer,
+    app_fields,
+    as_json,
+)
 from api.auth import mint_key
 from api.dependencies import ApiDependencies, Deps
 from api.fields import (
@@ -28,6 +36,7 @@ from api.requests import invalid, parse, parse_query, read_body
 from models.errors import InvalidRequest, NotFound, Problem
 from models.ids import new_id
 from models.merchant import App, Caller, Role
+from models.money import AMOUNT_MAX_MINOR
 from models.payment import LateSuccessPolicy
 from storage.apps import create_app, list_apps, read_app, set_webhook_paused
 from storage.keys import create_key
@@ -41,6 +50,7 @@ _EXAMPLE = {
     "name": "Ticket shop",
     "webhook_url": "https://shop.example.com/paycenter/events",
     "late_success": "refund",
+    "refund_approval_above": 100_000,
 }
 
 
@@ -51,6 +61,9 @@ class NewApp(Body):
         default="ask", description="what to do with money that arrives after a payment ended"
     )
     payment_limit: Amount | None = Field(default=None, description="of one payment")
+    refund_approval_above: Annotated[int, Field(ge=0, le=AMOUNT_MAX_MINOR)] | None = Field(
+        default=None, description="larger refunds wait for a second person; without it none does"
+    )
 
 
 class Window(Body):
@@ -85,7 +98,7 @@ async def create(request: Request, deps: Deps) -> Response:
             now=app.created_at,
         )
     answer = NewAppAnswer(
-        **app.model_dump(),
+        **app_fields(app),
         api_key=key.text,
         webhook_secret=f"whsec_{base64.b64encode(secret).decode()}",
     )
@@ -100,7 +113,7 @@ async def list_(request: Request, deps: Deps) -> Response:
     async with deps.session(request, "list apps", Role.ADMIN) as (connection, _):
         query = parse_query(PageQuery, request)
         apps = await list_apps(connection, limit=query.limit, after=query.cursor)
-    items = tuple(AppAnswer(**app.model_dump()) for app in apps)
+    items = tuple(app_answer(app) for app in apps)
     return as_json(
         AppList(items=items, next_cursor=next_after(tuple(app.id for app in apps), query.limit))
     )
@@ -114,7 +127,7 @@ async def get_app(app_id: str, request: Request, deps: Deps) -> Response:
         app = await read_app(connection, app_id)
     if app is None:
         raise _not_found()
-    return as_json(AppAnswer(**app.model_dump()))
+    return as_json(app_answer(app))
 
 
 @router.post(
@@ -178,7 +191,7 @@ async def _set_paused(
     if app is None:
         raise _not_found()
     await dispatch.tell_if_reachable(deps.client, app_id, paused=paused)
-    return as_json(AppAnswer(**app.model_dump()))
+    return as_json(app_answer(app))
 
 
 def _app(body: NewApp, deps: ApiDependencies) -> App:
@@ -190,6 +203,7 @@ def _app(body: NewApp, deps: ApiDependencies) -> App:
         webhook_paused_at=None,
         late_success=LateSuccessPolicy(body.late_success),
         payment_limit_minor=body.payment_limit,
+        refund_approval_above_minor=body.refund_approval_above,
         created_at=deps.clock(),
     )
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.dependencies import ApiDependencies, Deps
 from api.dispatch import deliver_callback, event_of, is_disputed
 from api.fields import is_id
+from api.refund_dispatch import deliver_refund_callback
 from api.requests import RawBody, read_body
 from channels.base import Account, Acknowledgement, Channel
 from models.channel import CallbackFacts
@@ -34,6 +35,9 @@ router = APIRouter(prefix="/callbacks", tags=["callbacks"])
 _log = logger(__name__)
 
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+# Genuine, and about nothing we asked for: taken, so that the channel does not send it for days.
+_NOT_OURS = "not_ours"
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ async def receive(channel: str, channel_account: str, request: Request, deps: De
 async def _keep(
     deps: ApiDependencies, channel: Channel, account_id: str, request: Request, raw: RawBody
 ) -> _Kept:
-    async with deps.database.transaction("keep callback") as connection:
+    async with deps.database.statement("keep callback") as connection:
         stored = (
             await read_parameters(connection, deps.vault, account_id)
             if is_id("acc", account_id)
@@ -94,6 +98,8 @@ async def _keep(
                 "callback_rejected", channel=channel.name, account_id=account_id, reason=error.code
             )
             return await _reject(deps, connection, arrived, error.code)
+        if facts is None:
+            return _Kept(_NOT_OURS)
         callback = await keep_callback(
             connection,
             callback_id=new_id("cb"),
@@ -144,14 +150,18 @@ async def _reject(
 async def _hand_over(deps: ApiDependencies, kept: _Kept) -> bool:
     """Tell the payment's run what was kept. Whether the channel may stop sending it."""
     callback, facts = kept.callback, kept.facts
+    if kept.result == _NOT_OURS:
+        return True
     if callback is None or facts is None or callback.payment_id is None:
         return False
-    with structlog.contextvars.bound_contextvars(business_id=callback.payment_id):
+    business_id = callback.refund_id or callback.payment_id
+    with structlog.contextvars.bound_contextvars(business_id=business_id):
         if not callback.handled:
-            delivery = await deliver_callback(
+            deliver = deliver_refund_callback if callback.refund_id else deliver_callback
+            delivery = await deliver(
                 deps.client,
                 deps.database,
-                callback.payment_id,
+                business_id,
                 event_of(callback, facts),
                 now=deps.clock(),
             )

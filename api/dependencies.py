@@ -55,6 +55,15 @@ class ApiDependencies:
         async with self.database.transaction(name) as connection:
             yield connection, await authenticate(connection, credentials, roles)
 
+    @asynccontextmanager
+    async def one_write(
+        self, request: Request, name: str, *roles: Role
+    ) -> AsyncIterator[tuple[AsyncConnection, Caller]]:
+        """Like `session`, for routes that write with one statement: see `Database.statement`."""
+        credentials = credentials_of(request.headers.get("authorization", ""))
+        async with self.database.statement(name) as connection:
+            yield connection, await authenticate(connection, credentials, roles)
+
     def run_url(self, workflow_id: str) -> str | None:
         """Where Temporal UI shows a run, or None when no address of a UI is set."""
         if not self.options.temporal_ui_url:
@@ -64,7 +73,7 @@ class ApiDependencies:
         return f"{base}/namespaces/{self.options.temporal_namespace}/workflows/{encoded}"
 
 
-def _dependencies_of(request: Request) -> ApiDependencies:
+async def _dependencies_of(request: Request) -> ApiDependencies:
     dependencies: ApiDependencies = request.app.state.dependencies
     return dependencies
 

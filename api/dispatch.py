@@ -26,6 +26,7 @@ from models.channel import Approved, CallbackFacts, ChannelEvent, Unknown
 from models.ids import late_workflow_id, notification_workflow_id, payment_workflow_id
 from models.notification import NotificationRun
 from models.payment import (
+    AttemptStatus,
     Cancellation,
     Initiation,
     InitiationResult,
@@ -38,7 +39,7 @@ from models.views import CallbackMatch, KeptCallback
 from observability.logs import logger
 from storage.callbacks import mark_handled, read_callback
 from storage.database import Database
-from storage.payments import read_order
+from storage.payments import read_attempt, read_order
 from workflows.late_success import LateSuccessWorkflow
 from workflows.notification import NotificationWorkflow
 from workflows.payment import PaymentWorkflow
@@ -47,11 +48,11 @@ from workflows.queues import NOTIFICATIONS, PAYMENTS
 _log = logger(__name__)
 
 # A signal or start is one write of the server; longer than this it is down, and a sweeper follows.
-_RPC_TIMEOUT = timedelta(seconds=3)
+RPC_TIMEOUT = timedelta(seconds=3)
 # rpc_timeout ends the first call, not the poll for the outcome; this much later we end that too.
 _GRACE = timedelta(milliseconds=500)
 # Payments come before late money and housekeeping on the same queue (1 is first, 3 the default).
-_FIRST = Priority(priority_key=1)
+FIRST = Priority(priority_key=1)
 
 
 class Delivery(StrEnum):
@@ -71,7 +72,7 @@ async def start_payment(
     None: it is not known in time. The run exists or a sweeper will start it; never "failed".
     """
     start = _start_of(order)
-    async with _in_time(order, start, within):
+    async with in_time(order.payment_id, start, within):
         return await client.execute_update_with_start_workflow(
             PaymentWorkflow.initiate,
             Initiation(fingerprint=order.fingerprint),
@@ -92,7 +93,7 @@ async def cancel_payment(
     for each payment: a repeated command joins the first.
     """
     start = _start_of(order)
-    async with _in_time(order, start, within):
+    async with in_time(order.payment_id, start, within):
         return await client.execute_update_with_start_workflow(
             PaymentWorkflow.cancel,
             cancellation,
@@ -114,8 +115,8 @@ async def start_unstarted(client: Client, order: PaymentOrder) -> bool:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             search_attributes=_attributes(order),
             static_summary=_summary(order),
-            priority=_FIRST,
-            rpc_timeout=_RPC_TIMEOUT,
+            priority=FIRST,
+            rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
         return False
@@ -130,7 +131,7 @@ async def wake_notifications(client: Client, app_id: str) -> None:
         id=notification_workflow_id(app_id),
         task_queue=NOTIFICATIONS,
         start_signal="wake",
-        rpc_timeout=_RPC_TIMEOUT,
+        rpc_timeout=RPC_TIMEOUT,
     )
 
 
@@ -139,9 +140,9 @@ async def tell_notifications(client: Client, app_id: str, *, paused: bool) -> No
     handle = client.get_workflow_handle(notification_workflow_id(app_id))
     try:
         if paused:
-            await handle.signal(NotificationWorkflow.pause, rpc_timeout=_RPC_TIMEOUT)
+            await handle.signal(NotificationWorkflow.pause, rpc_timeout=RPC_TIMEOUT)
         else:
-            await handle.signal(NotificationWorkflow.resume, rpc_timeout=_RPC_TIMEOUT)
+            await handle.signal(NotificationWorkflow.resume, rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
@@ -181,7 +182,7 @@ async def deliver_callback(
     """
     handle = client.get_workflow_handle(payment_workflow_id(payment_id))
     try:
-        await handle.signal(PaymentWorkflow.channel_event, event, rpc_timeout=_RPC_TIMEOUT)
+        await handle.signal(PaymentWorkflow.channel_event, event, rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             _log.warning("signal_postponed", payment_id=payment_id, status=error.status.name)
@@ -202,7 +203,14 @@ async def _deliver_late(
         if unhandled is None or recorded is None or unhandled.kept.handled:
             return Delivery.MOOT
         late = _late_success(recorded.order, event)
-        if late is None or recorded.state.status is PaymentStatus.SUCCEEDED:
+        if late is not None and recorded.state.status is PaymentStatus.SUCCEEDED:
+            attempt = await read_attempt(connection, late.attempt_id)
+            if attempt is None or attempt.status is not AttemptStatus.CHARGED:
+                # Money came twice. It stays unhandled, and is shouted about, until somebody acts.
+                _log.error("second_attempt_paid", payment_id=payment_id, serial=event.serial)
+                return Delivery.POSTPONED
+            late = None
+        if late is None:
             await mark_handled(connection, event.callback_id, now)
             _log.info("late_callback_moot", payment_id=payment_id, kind=event.outcome.kind)
             return Delivery.MOOT
@@ -214,7 +222,7 @@ async def _deliver_late(
             task_queue=PAYMENTS,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             static_summary=f"{late.money} arrived late",
-            rpc_timeout=_RPC_TIMEOUT,
+            rpc_timeout=RPC_TIMEOUT,
         )
     except WorkflowAlreadyStartedError:
         return Delivery.LATE
@@ -247,13 +255,13 @@ def _start_of(order: PaymentOrder) -> WithStartWorkflowOperation[PaymentWorkflow
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         search_attributes=_attributes(order),
         static_summary=_summary(order),
-        priority=_FIRST,
+        priority=FIRST,
     )
 
 
 @asynccontextmanager
-async def _in_time(
-    order: PaymentOrder, start: WithStartWorkflowOperation[Any, Any], within: timedelta
+async def in_time(
+    business_id: str, start: WithStartWorkflowOperation[Any, Any], within: timedelta
 ) -> AsyncIterator[None]:
     """Ends silently when the answer is not known `within` its time, for whatever reason."""
     try:
@@ -261,12 +269,12 @@ async def _in_time(
             yield
     except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
         _propagate_cancellation()
-        _log.info("not_known_in_time", payment_id=order.payment_id)
+        _log.info("not_known_in_time", business_id=business_id)
     except WorkflowAlreadyStartedError:
-        _log.info("run_already_closed", payment_id=order.payment_id)
+        _log.info("run_already_closed", business_id=business_id)
     except (WorkflowUpdateFailedError, RPCError, RuntimeError) as error:
         # RuntimeError: what the SDK raises when it was never connected.
-        _log.warning("no_answer_from_run", payment_id=order.payment_id, reason=str(error))
+        _log.warning("no_answer_from_run", business_id=business_id, reason=str(error))
     finally:
         _consume(start)
 

@@ -50,6 +50,12 @@ class OrderConflict(Conflict):
         self.location = location
 
 
+class RefundConflict(OrderConflict):
+    """The refund number is taken by another body; `location` is the refund that has it."""
+
+    code = "refund-conflict"
+
+
 class RequestInProgress(Conflict):
     """The same Idempotency-Key is being worked on right now."""
 

@@ -20,7 +20,8 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}[0-9]{0,4}")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 # Wallets' payment codes: 10-15 WeChat Pay, 25-30 Alipay (their manuals, "auth_code"). No card
 # begins like the first; for the second the lengths of cards are refused by the scheme's own range.
-_PAYER_CODE = re.compile(r"(?:1[0-5]|2[5-9]|30)[0-9]{14,22}")
+# And the token that Stripe's card form makes in the payer's browser.
+_PAYER_CODE = re.compile(r"(?:1[0-5]|2[5-9]|30)[0-9]{14,22}|pm_[A-Za-z0-9_]{5,120}")
 
 
 class Body(BaseModel):
@@ -69,8 +70,10 @@ def _no_card_identifier(text: str) -> str:
 
 
 def _payer_code(text: str) -> str:
-    if not _PAYER_CODE.fullmatch(text):
-        raise PydanticCustomError("payer-code", "this is not a code that a payer's wallet shows")
+    if not _PAYER_CODE.fullmatch(text) or (text.startswith("pm_") and holds_card_number(text)):
+        raise PydanticCustomError(
+            "payer-code", "this is not a code of a payer's wallet or card form"
+        )
     return text
 
 
@@ -136,7 +139,7 @@ FreeText = Annotated[
     str, Field(min_length=1), AfterValidator(_no_control), AfterValidator(_no_card_number)
 ]
 WebAddress = Annotated[str, Field(min_length=8, max_length=URL_MAX), AfterValidator(_web_address)]
-PayerCode = Annotated[str, Field(min_length=16, max_length=24), AfterValidator(_payer_code)]
+PayerCode = Annotated[str, Field(min_length=8, max_length=128), AfterValidator(_payer_code)]
 Instant = Annotated[
     datetime, BeforeValidator(_instant, json_schema_input_type=str), Field(strict=False)
 ]

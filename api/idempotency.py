@@ -1,7 +1,7 @@
 """The optional Idempotency-Key header: the stored answer again, byte for byte.
 
-The business number (`order_no`) is what keeps money safe and needs no header; this adds that a
-repeat within the retention is answered with the very same bytes.
+The business number (`order_no`, `refund_no`) is what keeps money safe and needs no header; this
+adds that a repeat within the retention is answered with the very same bytes.
 """
 
 import hashlib
@@ -96,7 +96,7 @@ async def claim_key(
     replay = Response(stored.body, stored.status_code, media_type="application/json")
     replay.headers["idempotent-replayed"] = "true"
     if stored.object_id is not None:
-        replay.headers["location"] = f"/v1/payments/{stored.object_id}"
+        replay.headers["location"] = f"{request.url.path}/{stored.object_id}"
     return Claim(app_id=app_id, route=route, key=key, owner=mine.owner, replay=replay)
 
 

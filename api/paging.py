@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.fields import Identifier, OrderNumber
 from models.notification import NotificationStatus
 from models.payment import PaymentStatus
+from models.refund import RefundStatus
 
 PAGE_MAX = 100  # keeps an answer under a few hundred kilobytes
 
@@ -26,6 +27,11 @@ class PageQuery(BaseModel):
 class PaymentQuery(PageQuery):
     status: PaymentStatus | None = None
     order_no: OrderNumber | None = None
+
+
+class RefundQuery(PageQuery):
+    payment_id: Identifier | None = None
+    status: RefundStatus | None = None
 
 
 class EventQuery(PageQuery):

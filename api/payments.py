@@ -97,7 +97,9 @@ class NewPayment(Body):
         default=None, description="where the payer's browser goes afterwards"
     )
     payer_code: PayerCode | None = Field(
-        default=None, description="what the payer shows at the till, where the method needs it"
+        default=None,
+        description="what the payer shows at the till, or what the card form in the payer's "
+        "browser made (pm_…), where the method needs it",
     )
     late_success: Literal["accept", "refund", "ask"] | None = Field(
         default=None, description="money after the end; the default is the app's"
@@ -133,7 +135,10 @@ async def create_payment(request: Request, deps: Deps) -> Response:
     with another body is 409 `order-conflict`.
     """
     raw = await read_body(request)
-    async with deps.session(request, "record order", Role.APP) as (connection, caller):
+    # The claim of an Idempotency-Key and the order stand or fall together; alone, the order is one
+    # statement.
+    session = deps.session if "idempotency-key" in request.headers else deps.one_write
+    async with session(request, "record order", Role.APP) as (connection, caller):
         body = parse(NewPayment, raw)
         method = _method(deps, body)
         mark = fingerprint(body, request.url.path)

@@ -22,6 +22,7 @@ KINDS: dict[str, Kind] = {
     "pan-not-accepted": Kind(422, "Card numbers are not accepted"),
     "notify-url-forbidden": Kind(422, "Notifications cannot be sent to this address"),
     "idempotency-key-reused": Kind(422, "This Idempotency-Key was used for another request"),
+    "refund-exceeds-captured": Kind(422, "This is more than what is left of the payment"),
     "channel-misconfigured": Kind(422, "The channel account's parameters cannot work"),
     # -- who is asking
     "unauthorized": Kind(401, "A valid API key is needed"),
@@ -31,9 +32,12 @@ KINDS: dict[str, Kind] = {
     "not-found": Kind(404, "There is no such thing"),
     "channel-not-found": Kind(404, "There is no such channel"),
     "merchant-not-found": Kind(404, "There is no such merchant"),
+    "payment-not-found": Kind(404, "There is no such payment"),
     "method-not-allowed": Kind(405, "This address does not take this method"),
     "conflict": Kind(409, "It clashes with what is already there"),
     "order-conflict": Kind(409, "This order number was used for another payment"),
+    "refund-conflict": Kind(409, "This refund number was used for another refund"),
+    "same-person": Kind(409, "Who asked for something cannot decide on it"),
     "request-in-progress": Kind(409, "The same request is being worked on"),
     "invalid-state": Kind(409, "It cannot be done in the state this is in"),
     # -- us

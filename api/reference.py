@@ -1,12 +1,14 @@
 """`/docs`: the API's reference as one page that loads nothing from anywhere else."""
 
 import json
+import re
 import secrets
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup, escape
 
 from api.problems import KINDS
 
@@ -19,6 +21,16 @@ _pages = Environment(
     lstrip_blocks=True,
 )
 
+_QUOTED = re.compile(r"`([^`]+)`")
+
+
+def _as_code(text: str) -> Markup:
+    """`text` with what stands between backticks as code."""
+    return Markup(_QUOTED.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped above
+
+
+_pages.filters["as_code"] = _as_code
+
 
 class _Row(NamedTuple):
     name: str
@@ -29,7 +41,8 @@ class _Row(NamedTuple):
 class _Operation(NamedTuple):
     method: str
     path: str
-    description: str
+    does: str
+    more: tuple[str, ...]
     parameters: tuple[_Row, ...]
     fields: tuple[_Row, ...]
     example: str
@@ -65,10 +78,12 @@ def _operation(method: str, path: str, described: dict[str, Any]) -> _Operation:
     content = described.get("requestBody", {}).get("content", {}).get("application/json", {})
     schema = content.get("schema", {})
     required = schema.get("required", [])
+    does, *more = described.get("description", "").split("\n\n")
     return _Operation(
         method=method.upper(),
         path=path,
-        description=described.get("description", ""),
+        does=does,
+        more=tuple(more),
         parameters=tuple(
             _Row(parameter["name"], parameter["in"], _takes(parameter.get("schema", {})))
             for parameter in described.get("parameters", [])

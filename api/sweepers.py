@@ -1,4 +1,4 @@
-"""Picks up what a crash left behind: orders not started, callbacks and notifications not handed on.
+"""Picks up what a crash left behind: what was not started, callbacks and events not handed on.
 
 Everything it does is what the API does anyway, and harmless twice.
 """
@@ -20,7 +20,9 @@ from api.dispatch import (
     wake_notifications,
     without_dispute,
 )
+from api.refund_dispatch import deliver_refund_callback, start_unstarted_refund
 from models.payment import PaymentOrder
+from models.refund import RefundOrder
 from observability.logs import logger
 from observability.metrics import SWEPT, WAITING
 from storage.callbacks import (
@@ -32,6 +34,7 @@ from storage.callbacks import (
 from storage.database import Database
 from storage.notifications import apps_with_overdue
 from storage.payments import unstarted_orders
+from storage.refunds import unstarted_refunds
 from storage.turns import take_turn
 
 _log = logger(__name__)
@@ -59,6 +62,7 @@ class Timing:
 @dataclass(frozen=True)
 class _Found:
     orders: tuple[PaymentOrder, ...] = ()
+    refunds: tuple[RefundOrder, ...] = ()
     callbacks: tuple[UnhandledCallback, ...] = ()
     apps: tuple[str, ...] = ()
 
@@ -85,6 +89,7 @@ class Sweeper:
         """One round; nothing when another process is looking at this moment."""
         found = await self._look()
         await self._each("order", found.orders, self._start)
+        await self._each("refund", found.refunds, self._start_refund)
         await self._each("callback", found.callbacks, self._deliver)
         await self._each("app", found.apps, self._wake)
 
@@ -97,6 +102,7 @@ class Sweeper:
             rematched = await rematch_parked(connection, limit=_BATCH)
             found = _Found(
                 orders=await unstarted_orders(connection, created_before=before, limit=_BATCH),
+                refunds=await unstarted_refunds(connection, created_before=before, limit=_BATCH),
                 callbacks=await unhandled_callbacks(
                     connection, received_before=before, limit=_BATCH
                 ),
@@ -105,6 +111,7 @@ class Sweeper:
             parked = len(await parked_callbacks(connection, limit=_BATCH))
         SWEPT.labels("parked").inc(rematched)
         WAITING.labels("order").set(len(found.orders))
+        WAITING.labels("refund").set(len(found.refunds))
         WAITING.labels("callback").set(len(found.callbacks))
         WAITING.labels("app").set(len(found.apps))
         WAITING.labels("parked").set(parked)
@@ -113,14 +120,16 @@ class Sweeper:
     async def _start(self, order: PaymentOrder) -> bool:
         return await start_unstarted(self.client, order)
 
+    async def _start_refund(self, order: RefundOrder) -> bool:
+        return await start_unstarted_refund(self.client, order)
+
     async def _deliver(self, callback: UnhandledCallback) -> bool:
-        payment_id = callback.kept.payment_id
-        if payment_id is None:
+        business_id = callback.kept.refund_id or callback.kept.payment_id
+        if business_id is None:
             return False
+        deliver = deliver_refund_callback if callback.kept.refund_id else deliver_callback
         event = without_dispute(callback.kept, callback.event)
-        delivery = await deliver_callback(
-            self.client, self.database, payment_id, event, now=self.clock()
-        )
+        delivery = await deliver(self.client, self.database, business_id, event, now=self.clock())
         return delivery is not Delivery.POSTPONED
 
     async def _wake(self, app_id: str) -> bool:

@@ -32,12 +32,13 @@ _WARM_UP = 30
 
 @dataclass
 class Result:
-    """Everything one run found; ratios are medians over the rounds."""
+    """Everything one run found, by round; CPU is in milliseconds for each payment, by process."""
 
     initiation: dict[str, Latency] = field(default_factory=dict)
     ours: list[Rate] = field(default_factory=list)
     bare: list[Rate] = field(default_factory=list)
-    cpu_ms_per_payment: dict[str, float] = field(default_factory=dict)
+    cpu_ms_ours: list[dict[str, float]] = field(default_factory=list)
+    cpu_ms_bare: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def rate_ratio(self) -> float:
@@ -52,13 +53,13 @@ class Result:
 async def measure(stack: Stack, options: argparse.Namespace, say: Console) -> Result:
     result, arrivals = Result(), Arrivals()
     processes = {part.name: part.pid for part in stack.components if part.pid}
-    processes["client"] = os.getpid()
     async with (
         Receiver(on_receipt=arrivals.note) as receiver,
         SandboxControl(stack.sandbox_url) as sandbox,
         BarePath(stack.temporal_address) as bare,
         await Shop.onboard(Access(stack.api_url, stack.admin_key), sandbox, receiver) as shop,
     ):
+        processes |= {"client": os.getpid(), "bare worker": bare.worker_pid}
         ours = OurPath(shop, arrivals)
         say.print("warming up")
         await interleaved(_WARM_UP, ours.initiate, bare.initiate)
@@ -69,11 +70,13 @@ async def measure(stack: Stack, options: argparse.Namespace, say: Console) -> Re
         await closed_loop(_WARM_UP, options.concurrency, ours.whole)
         for number in range(options.rounds):
             say.print(f"payments per second: round {number + 1} of {options.rounds}")
+            began = cpu.snapshot(processes)
             result.bare.append(await closed_loop(options.payments, options.concurrency, bare.whole))
-            before = cpu.snapshot(processes)
+            between = cpu.snapshot(processes)
             result.ours.append(await closed_loop(options.payments, options.concurrency, ours.whole))
-            after = cpu.snapshot(processes)
-            result.cpu_ms_per_payment = cpu.between(before, after, options.payments)
+            ended = cpu.snapshot(processes)
+            result.cpu_ms_bare.append(cpu.between(began, between, options.payments))
+            result.cpu_ms_ours.append(cpu.between(between, ended, options.payments))
     return result
 
 
@@ -93,12 +96,23 @@ def show(result: Result, console: Console) -> None:
         )
     table.add_row("rate, median of rounds", "", "", f"{result.rate_ratio}")
     console.print(table)
-    spent = Table(title="CPU milliseconds for each payment, last round")
-    spent.add_column("process")
-    spent.add_column("ms", justify="right")
-    for name, milliseconds in sorted(result.cpu_ms_per_payment.items(), key=lambda item: -item[1]):
-        spent.add_row(name, f"{milliseconds}")
-    console.print(spent)
+    console.print(_where_the_time_goes(result))
+
+
+def _where_the_time_goes(result: Result) -> Table:
+    ours, bare = _medians(result.cpu_ms_ours), _medians(result.cpu_ms_bare)
+    table = Table(title="CPU milliseconds for each payment, median of rounds")
+    table.add_column("process")
+    table.add_column("ours", justify="right")
+    table.add_column("bare", justify="right")
+    for name in sorted(ours, key=lambda name: -ours[name]):
+        table.add_row(name, f"{ours[name]:.1f}", f"{bare[name]:.1f}")
+    table.add_row("together", f"{sum(ours.values()):.1f}", f"{sum(bare.values()):.1f}")
+    return table
+
+
+def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {name: median(one[name] for one in rounds) for name in rounds[0]}
 
 
 def main() -> int:

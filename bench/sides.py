@@ -72,6 +72,10 @@ class BarePath:
         self._worker.kill()
         self._worker.wait()
 
+    @property
+    def worker_pid(self) -> int:
+        return self._worker.pid
+
     async def initiate(self, _: int) -> None:
         await bare.initiate(self._client, f"{self._run}-{uuid4().hex[:12]}")
 

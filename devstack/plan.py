@@ -106,6 +106,7 @@ class StackPlan:
             f"{_PREFIX}API_PORT": str(self.ports["api"]),
             f"{_PREFIX}PUBLIC_URL": self.url("api"),
             f"{_PREFIX}ALIPAY_GATEWAY_URL": f"{self.url('sandbox')}/alipay/gateway.do",
+            f"{_PREFIX}STRIPE_API_URL": f"{self.url('sandbox')}/stripe",
             f"{_PREFIX}ALLOW_PRIVATE_WEBHOOKS": "true",
         }
         keys = {name: self.secrets[name] for name in (PAYLOAD_KEYS, VAULT_KEYS, CODEC_TOKEN)}

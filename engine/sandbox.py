@@ -20,9 +20,8 @@ _OURS = (
     "workflows",
 )
 _THEIRS = (
+    "aiohttp",
     "cryptography",
-    "httpcore",
-    "httpx",
     "iso4217",
     "prometheus_client",
     "psycopg",
@@ -31,6 +30,7 @@ _THEIRS = (
     "sqlalchemy",
     "structlog",
     "ulid",
+    "yarl",
 )
 
 

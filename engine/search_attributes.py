@@ -33,3 +33,18 @@ def of_order(
             SearchAttributePair(CURRENCY, currency),
         ]
     )
+
+
+def of_refund(
+    *, app_id: str, merchant_id: str, channel: str, amount_minor: int, currency: str
+) -> TypedSearchAttributes:
+    """The attributes a refund starts with; a status of a payment it has not."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(CHANNEL, channel),
+            SearchAttributePair(APP_ID, app_id),
+            SearchAttributePair(MERCHANT_ID, merchant_id),
+            SearchAttributePair(AMOUNT_MINOR, amount_minor),
+            SearchAttributePair(CURRENCY, currency),
+        ]
+    )

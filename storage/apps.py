@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.merchant import App
@@ -13,6 +13,9 @@ from storage.vault import Vault
 APP_COLUMNS = tuple(column for column in APP.c if column is not APP.c.webhook_secret)
 
 
+_READ_APP = select(*APP_COLUMNS).where(APP.c.id == bindparam("app_id"))
+
+
 async def create_app(
     connection: AsyncConnection, vault: Vault, app: App, webhook_secret: bytes
 ) -> None:
@@ -21,7 +24,7 @@ async def create_app(
 
 
 async def read_app(connection: AsyncConnection, app_id: str) -> App | None:
-    result = await connection.execute(select(*APP_COLUMNS).where(APP.c.id == app_id))
+    result = await connection.execute(_READ_APP, {"app_id": app_id})
     row = result.one_or_none()
     return _to_app(row) if row else None
 
@@ -46,10 +49,12 @@ async def set_webhook_paused(
 
 
 async def read_endpoint(connection: AsyncConnection, vault: Vault, app_id: str) -> Endpoint | None:
-    """Where to deliver and how to sign; None when the app wants no notifications."""
+    """Where to deliver and how to sign; None when the app wants no notifications, or none now."""
     result = await connection.execute(
         select(APP.c.webhook_url, APP.c.webhook_secret).where(
-            APP.c.id == app_id, APP.c.webhook_url.is_not(None)
+            APP.c.id == app_id,
+            APP.c.webhook_url.is_not(None),
+            APP.c.webhook_paused_at.is_(None),
         )
     )
     row = result.one_or_none()

@@ -23,7 +23,10 @@ _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
 
 class UnhandledCallback(Frozen):
-    """A callback that its payment has not answered yet. `kept.match` is how it came in."""
+    """A callback that its payment or refund has not answered yet. `kept.match` is how it came in.
+
+    `payment_status` is that of the payment, also when the callback is about a refund of it.
+    """
 
     kept: KeptCallback
     event: ChannelEvent
@@ -43,17 +46,30 @@ class ParkedCallback(Frozen):
 
 # ---- keeping ----------------------------------------------------------------------------------
 
-_KEEP = text("""
+# What the serial of a callback may name, by what the callback is about.
+_OF_A_PAYMENT = """
+    SELECT id, app_id, payment_id, CAST(NULL AS text) AS refund_id, amount_minor, currency
+    FROM attempt
+    WHERE channel = :channel AND account_id = :account_id AND serial = :serial
+"""
+_OF_A_REFUND = """
+    SELECT refund.id, refund.app_id, refund.payment_id, refund.id AS refund_id,
+           refund.amount_minor, refund.currency
+    FROM refund JOIN attempt ON attempt.id = refund.attempt_id
+    WHERE refund.refund_serial = :serial
+      AND attempt.channel = :channel AND attempt.account_id = :account_id
+"""
+_KEEP = """
 INSERT INTO callback (
-    id, channel, account_id, channel_event_id, serial, outcome, channel_reference,
-    match, app_id, payment_id, expected_minor, expected_currency, headers, body, received_at
+    id, channel, account_id, channel_event_id, about, serial, outcome, channel_reference, match,
+    app_id, payment_id, refund_id, expected_minor, expected_currency, headers, body, received_at
 )
 SELECT
-    :id, :channel, :account_id, :channel_event_id, :serial, CAST(:outcome AS jsonb),
+    :id, :channel, :account_id, :channel_event_id, :about, :serial, CAST(:outcome AS jsonb),
     :channel_reference,
     CASE WHEN found.id IS NULL THEN 'parked' WHEN found.disputed THEN 'disputed'
          ELSE 'matched' END,
-    found.app_id, found.payment_id,
+    found.app_id, found.payment_id, found.refund_id,
     CASE WHEN found.disputed THEN found.amount_minor END,
     CASE WHEN found.disputed THEN found.currency END,
     CAST(:headers AS jsonb), :body, :received_at
@@ -63,12 +79,16 @@ LEFT JOIN LATERAL (
            CAST(:paid_minor AS bigint) IS NOT NULL
            AND (amount_minor, currency) <> (CAST(:paid_minor AS bigint), :paid_currency)
            AS disputed
-    FROM attempt
-    WHERE channel = :channel AND account_id = :account_id AND serial = :serial
+    FROM ({named}) AS named
 ) AS found ON true
 ON CONFLICT (channel, account_id, channel_event_id) DO NOTHING
-RETURNING id, match, payment_id, received_at, expected_minor, expected_currency, handled_at
-""")
+RETURNING id, match, payment_id, refund_id, received_at, expected_minor, expected_currency,
+          handled_at
+"""
+_KEEP_ABOUT = {
+    "payment": text(_KEEP.format(named=_OF_A_PAYMENT)),
+    "refund": text(_KEEP.format(named=_OF_A_REFUND)),
+}
 
 
 async def keep_callback(  # noqa: PLR0913  # the columns of one row, by name
@@ -82,11 +102,11 @@ async def keep_callback(  # noqa: PLR0913  # the columns of one row, by name
     body: bytes,
     received_at: datetime,
 ) -> KeptCallback:
-    """Keep a verified callback and say which payment it is about.
+    """Keep a verified callback and say which payment or refund it is about.
 
     It is matched by our serial on the account whose key verified it. Sent again, it is a DUPLICATE
-    with the id, payment and handled flag of the first; `expected` is filled in if that one was
-    disputed.
+    with the id, payment, refund and handled flag of the first; `expected` is filled in if that one
+    was disputed.
     """
     paid = facts.outcome.money if isinstance(facts.outcome, Approved) else None
     values = {
@@ -94,6 +114,7 @@ async def keep_callback(  # noqa: PLR0913  # the columns of one row, by name
         "channel": channel,
         "account_id": account_id,
         "channel_event_id": facts.channel_event_id,
+        "about": facts.about,
         "serial": facts.serial,
         "outcome": facts.outcome.model_dump_json(),
         "channel_reference": facts.channel_reference,
@@ -103,7 +124,7 @@ async def keep_callback(  # noqa: PLR0913  # the columns of one row, by name
         "body": body,
         "received_at": received_at,
     }
-    row = (await connection.execute(_KEEP, values)).mappings().one_or_none()
+    row = (await connection.execute(_KEEP_ABOUT[facts.about], values)).mappings().one_or_none()
     if row is not None:
         return _to_kept(row)
     first = await connection.execute(
@@ -145,8 +166,9 @@ async def keep_rejected_callback(  # noqa: PLR0913  # the columns of one row, by
 
 # ---- handing on -------------------------------------------------------------------------------
 
-# Each look doubles the wait until the next, from five seconds to five minutes by the database's
-# clock: one callback that cannot be handed on must not keep others from being looked at.
+# Each look doubles the wait until the next, from five seconds to an hour by the database's clock:
+# one callback that cannot be handed on must not keep others from being looked at, and each look
+# costs the history of a payment that is open for weeks four events.
 _TAKE_UNHANDLED = text("""
 WITH taken AS (
     SELECT id FROM callback
@@ -159,7 +181,7 @@ WITH taken AS (
     UPDATE callback SET
         reads = reads + 1,
         retry_after = clock_timestamp()
-            + least(interval '5 seconds' * power(2, least(reads, 10)), interval '5 minutes')
+            + least(interval '5 seconds' * power(2, least(reads, 10)), interval '1 hour')
     FROM taken WHERE callback.id = taken.id
     RETURNING callback.*
 )
@@ -217,13 +239,26 @@ async def parked_callbacks(
 
 _REMATCH = text("""
 WITH found AS (
-    SELECT callback.id, attempt.app_id, attempt.payment_id, attempt.amount_minor, attempt.currency,
+    SELECT callback.id, named.app_id, named.payment_id, named.refund_id, named.amount_minor,
+           named.currency,
            callback.outcome ->> 'kind' = 'approved'
-           AND (attempt.amount_minor, attempt.currency) <> (
+           AND (named.amount_minor, named.currency) <> (
                CAST(callback.outcome #>> '{money,amount_minor}' AS bigint),
                callback.outcome #>> '{money,currency}'
            ) AS disputed
-    FROM callback JOIN attempt USING (channel, account_id, serial)
+    FROM callback CROSS JOIN LATERAL (
+        SELECT attempt.app_id, attempt.payment_id, CAST(NULL AS text) AS refund_id,
+               attempt.amount_minor, attempt.currency
+        FROM attempt
+        WHERE callback.about = 'payment'
+          AND (attempt.channel, attempt.account_id, attempt.serial)
+            = (callback.channel, callback.account_id, callback.serial)
+        UNION ALL
+        SELECT refund.app_id, refund.payment_id, refund.id, refund.amount_minor, refund.currency
+        FROM refund JOIN attempt ON attempt.id = refund.attempt_id
+        WHERE callback.about = 'refund' AND refund.refund_serial = callback.serial
+          AND (attempt.channel, attempt.account_id) = (callback.channel, callback.account_id)
+    ) AS named
     WHERE callback.match = 'parked'
     ORDER BY callback.received_at, callback.id
     LIMIT :limit
@@ -233,6 +268,7 @@ UPDATE callback SET
     match = CASE WHEN found.disputed THEN 'disputed' ELSE 'matched' END,
     app_id = found.app_id,
     payment_id = found.payment_id,
+    refund_id = found.refund_id,
     expected_minor = CASE WHEN found.disputed THEN found.amount_minor END,
     expected_currency = CASE WHEN found.disputed THEN found.currency END
 FROM found WHERE callback.id = found.id
@@ -253,6 +289,7 @@ def _to_kept(row: RowMapping) -> KeptCallback:
         id=row["id"],
         match=CallbackMatch(row["match"]),
         payment_id=row["payment_id"],
+        refund_id=row["refund_id"],
         received_at=row["received_at"],
         expected=_expected(row),
         handled=row["handled_at"] is not None,

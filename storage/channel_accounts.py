@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.channel import ChannelAccount, ChannelAccountStatus, Frozen
@@ -14,6 +14,8 @@ from storage.vault import Vault
 ACCOUNT_COLUMNS = tuple(
     column for column in CHANNEL_ACCOUNT.c if column is not CHANNEL_ACCOUNT.c.secrets
 )
+
+_READ_PARAMETERS = select(CHANNEL_ACCOUNT).where(CHANNEL_ACCOUNT.c.id == bindparam("account_id"))
 
 _SECRETS = TypeAdapter(dict[str, str])
 
@@ -65,8 +67,8 @@ async def read_parameters(
     connection: AsyncConnection, vault: Vault, account_id: str
 ) -> StoredParameters | None:
     """An account with its secrets opened."""
-    query = select(CHANNEL_ACCOUNT).where(CHANNEL_ACCOUNT.c.id == account_id)
-    row = (await connection.execute(query)).one_or_none()
+    found = await connection.execute(_READ_PARAMETERS, {"account_id": account_id})
+    row = found.one_or_none()
     if row is None:
         return None
     public = dict(row._mapping)

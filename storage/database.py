@@ -40,7 +40,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=pool_timeout_seconds,
-            isolation_level="READ COMMITTED",
+            # What most of our work needs; `transaction` asks for more.
+            isolation_level="AUTOCOMMIT",
             hide_parameters=True,  # an error with a payer code in it would end in a log
             connect_args={
                 "options": options,
@@ -48,7 +49,7 @@ class Database:
                 "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
             },
         )
-        self._committing = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[AsyncConnection]:
@@ -58,16 +59,18 @@ class Database:
         waiting too long. If that happens at the commit, whether it took place is not known: all of
         `storage` is safe to run twice. A broken constraint that nobody expected is InvariantBroken.
         """
-        async with self._translated(name), self._engine.begin() as connection:
+        async with self._translated(name), self._transactional.begin() as connection:
             yield connection
 
     @asynccontextmanager
     async def statement(self, name: str) -> AsyncIterator[AsyncConnection]:
-        """For one statement that is a transaction by itself: two round trips fewer.
+        """For one statement that writes, and reads around it: two round trips fewer.
 
-        Every statement in here commits on its own. Raises what `transaction` raises.
+        Every statement in here commits on its own, so a second one that writes needs `transaction`;
+        for reads nothing is different, since READ COMMITTED gives each of them a snapshot of its
+        own. Raises what `transaction` raises.
         """
-        async with self._translated(name), self._committing.connect() as connection:
+        async with self._translated(name), self._engine.connect() as connection:
             yield connection
 
     @asynccontextmanager

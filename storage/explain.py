@@ -1,8 +1,8 @@
-"""Everything that happened to a payment, in the order in which it happened."""
+"""Everything that happened to a payment and its refunds, in the order in which it happened."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, Select, Text, bindparam, case, select
+from sqlalchemy import RowMapping, Select, Text, bindparam, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.ledger import AccountKind, LedgerAccountName
@@ -11,6 +11,7 @@ from models.tables.callbacks import CALLBACK
 from models.tables.ledger import LEDGER_ACCOUNT, LEDGER_ENTRY, LEDGER_TRANSACTION
 from models.tables.notifications import NOTIFICATION
 from models.tables.payments import EXCHANGE, PAYMENT, PAYMENT_TRANSITION, VERDICT
+from models.tables.refunds import REFUND, REFUND_TRANSITION
 from models.views import TimelineEntry, TimelineKind
 
 # What happened at one instant is told in the order of cause and effect.
@@ -20,12 +21,15 @@ _ORDER_AT_ONE_INSTANT = list(TimelineKind)
 async def timeline(connection: AsyncConnection, payment_id: str) -> tuple[TimelineEntry, ...]:
     """Order, verdicts, moves, exchanges (masked), callbacks, postings, notifications; by time.
 
+    With the payment's refunds, their moves and what belongs to them.
     Empty when there is no such payment. Who may see it is for the caller to check first.
     """
     entries = [
         *[_order(row) for row in await _rows(connection, _ORDER, payment_id)],
         *[_verdict(row) for row in await _rows(connection, _VERDICTS, payment_id)],
         *[_move(row) for row in await _rows(connection, _MOVES, payment_id)],
+        *[_refund(row) for row in await _rows(connection, _REFUNDS, payment_id)],
+        *[_refund_move(row) for row in await _rows(connection, _REFUND_MOVES, payment_id)],
         *[_exchange(row) for row in await _rows(connection, _EXCHANGES, payment_id)],
         *[_callback(row) for row in await _rows(connection, _CALLBACKS, payment_id)],
         *_postings(await _rows(connection, _ENTRIES, payment_id)),
@@ -55,6 +59,16 @@ _MOVES: _Query = (
     .where(PAYMENT_TRANSITION.c.version > 1)  # the first one is the order
     .order_by(PAYMENT_TRANSITION.c.version)
 )
+_REFUNDS: _Query = (
+    select(REFUND).where(REFUND.c.payment_id == _THIS).order_by(REFUND.c.created_at, REFUND.c.id)
+)
+_REFUND_MOVES: _Query = (
+    select(REFUND_TRANSITION, REFUND.c.refund_no)
+    .join(REFUND, REFUND.c.id == REFUND_TRANSITION.c.refund_id)
+    .where(REFUND.c.payment_id == _THIS)
+    .where(REFUND_TRANSITION.c.version > 1)  # the first one is the order
+    .order_by(REFUND_TRANSITION.c.at, REFUND_TRANSITION.c.refund_id, REFUND_TRANSITION.c.version)
+)
 _EXCHANGES: _Query = select(EXCHANGE).where(EXCHANGE.c.payment_id == _THIS).order_by(EXCHANGE.c.id)
 _CALLBACKS: _Query = (
     select(CALLBACK).where(CALLBACK.c.payment_id == _THIS).order_by(CALLBACK.c.received_at)
@@ -75,7 +89,14 @@ _ENTRIES: _Query = (
     .order_by(LEDGER_ENTRY.c.id)
 )
 _NOTIFICATIONS: _Query = (
-    select(NOTIFICATION).where(NOTIFICATION.c.object_id == _THIS).order_by(NOTIFICATION.c.sequence)
+    select(NOTIFICATION)
+    .where(
+        or_(
+            NOTIFICATION.c.object_id == _THIS,
+            NOTIFICATION.c.object_id.in_(select(REFUND.c.id).where(REFUND.c.payment_id == _THIS)),
+        )
+    )
+    .order_by(NOTIFICATION.c.object_id, NOTIFICATION.c.sequence)
 )
 
 
@@ -122,6 +143,40 @@ def _move(row: RowMapping) -> TimelineEntry:
         detail={
             "version": row["version"],
             "attempt_status": row["attempt_status"],
+            "evidence": row["evidence_reference"],
+            "evidence_detail": row["evidence_detail"],
+            "failure_code": row["failure_code"],
+        },
+    )
+
+
+def _refund(row: RowMapping) -> TimelineEntry:
+    money = Money(amount_minor=row["amount_minor"], currency=row["currency"])
+    waits = " (needs approval)" if row["needs_approval"] else ""
+    return TimelineEntry(
+        at=row["created_at"],
+        kind=TimelineKind.REFUND,
+        summary=f"refund {row['refund_no']}: {money} from {row['funding']}{waits}",
+        detail={
+            "refund_id": row["id"],
+            "refund_no": row["refund_no"],
+            "refund_serial": row["refund_serial"],
+            "reason": row["reason"],
+            "requested_by": row["requested_by"],
+            "decided_by": row["decided_by"],
+        },
+    )
+
+
+def _refund_move(row: RowMapping) -> TimelineEntry:
+    moved = f"{row['from_status']} -> {row['to_status']}"
+    return TimelineEntry(
+        at=row["at"],
+        kind=TimelineKind.STATUS,
+        summary=f"refund {row['refund_no']}: {moved} ({row['evidence_kind']})",
+        detail={
+            "refund_id": row["refund_id"],
+            "version": row["version"],
             "evidence": row["evidence_reference"],
             "evidence_detail": row["evidence_detail"],
             "failure_code": row["failure_code"],
@@ -188,6 +243,7 @@ def _notification(row: RowMapping) -> TimelineEntry:
         summary=f"{row['type']} {row['status']} after {row['attempts']} tries",
         detail={
             "notification_id": row["id"],
+            "object_id": row["object_id"],
             "sequence": row["sequence"],
             "next_attempt_at": row["next_attempt_at"].isoformat()
             if row["next_attempt_at"]

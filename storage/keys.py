@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pydantic import Field
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.channel import Frozen
@@ -17,6 +17,13 @@ class StoredKey(Frozen):
     caller: Caller
     secret_hash: bytes = Field(repr=False)
     disabled: bool
+
+
+_FIND_CALLER = (
+    select(API_KEY, APP.c.status.label("app_status"))
+    .outerjoin(APP, APP.c.id == API_KEY.c.app_id)
+    .where(API_KEY.c.id == bindparam("key_id"))
+)
 
 
 async def create_key(  # noqa: PLR0913  # the columns of one row, by name
@@ -37,11 +44,7 @@ async def create_key(  # noqa: PLR0913  # the columns of one row, by name
 
 
 async def find_caller(connection: AsyncConnection, *, key_id: str) -> StoredKey | None:
-    result = await connection.execute(
-        select(API_KEY, APP.c.status.label("app_status"))
-        .outerjoin(APP, APP.c.id == API_KEY.c.app_id)
-        .where(API_KEY.c.id == key_id)
-    )
+    result = await connection.execute(_FIND_CALLER, {"key_id": key_id})
     row = result.one_or_none()
     if row is None:
         return None

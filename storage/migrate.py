@@ -18,15 +18,15 @@ from storage.database import driver_url
 _MIGRATION_LOCK = 7_020_140_001
 
 
-def upgrade(url: str) -> None:
-    """Apply every migration that is missing. Harmless twice, and from two sides at once."""
+def upgrade(url: str, *, revision: str = "head") -> None:
+    """Apply the migrations up to `revision` that are missing. Harmless twice, also at once."""
     engine = create_engine(driver_url(url))
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     finally:
         engine.dispose()
 

@@ -39,7 +39,9 @@ class Move:
 
 
 _MOVE = text("""
-WITH moved AS (
+WITH named AS (
+    SELECT id FROM attempt WHERE id = :attempt_id AND payment_id = :payment_id
+), moved AS (
     UPDATE payment SET
         status = :status,
         version = :version,
@@ -53,6 +55,7 @@ WITH moved AS (
                             THEN coalesce(succeeded_at, CAST(:at AS timestamptz)) END,
         updated_at = :at
     WHERE id = :payment_id AND version = :from_version
+      AND (CAST(:attempt_id AS text) IS NULL OR EXISTS (SELECT FROM named))
     RETURNING id, app_id
 ), history AS (
     INSERT INTO payment_transition (
@@ -67,9 +70,8 @@ WITH moved AS (
         status = coalesce(:attempt_status, attempt.status),
         channel_reference = coalesce(:channel_reference, attempt.channel_reference),
         updated_at = :at
-    FROM moved
-    WHERE attempt.id = :attempt_id AND attempt.payment_id = moved.id
-    RETURNING attempt.id
+    FROM moved, named
+    WHERE attempt.id = named.id
 ), shown AS (
     INSERT INTO exchange (
         app_id, payment_id, serial, operation, request, response, http_status,
@@ -96,7 +98,7 @@ WITH moved AS (
 )
 SELECT
     (SELECT count(*) FROM moved) AS moved,
-    (SELECT count(*) FROM tried) AS tried,
+    (SELECT count(*) FROM named) AS named,
     (SELECT count(*) FROM booked) AS booked
 """)
 
@@ -120,9 +122,9 @@ async def make_move(connection: AsyncConnection, move: Move) -> bool:
         row = (await connection.execute(_MOVE, _parameters(move))).one()
     except IntegrityError as error:
         raise InvariantBroken(f"{move.transition.payment_id} cannot move: {error.orig}") from error
+    if move.attempt is not None and not row.named:
+        raise InvariantBroken(f"the attempt {move.attempt.id} is not on disk")
     if row.moved:
-        if move.attempt is not None and not row.tried:
-            raise InvariantBroken(f"the attempt {move.attempt.id} is not on disk")
         return True
     await _expect_the_same_move(connection, move.transition)
     if move.callback_ids:
@@ -166,7 +168,7 @@ def _parameters(move: Move) -> Mapping[str, Parameter]:
         "posting": posting_json(move.posting, transition.payment_id) if move.posting else None,
         "callback_ids": list(move.callback_ids),
         **exchange_parameters(move.exchange, attempt.serial if attempt else ""),
-        **_notification_parameters(move.notification, transition.at),
+        **notification_parameters(move.notification, transition.at),
     }
 
 
@@ -182,7 +184,7 @@ def exchange_parameters(exchange: Exchange | None, serial: str) -> Mapping[str, 
     }
 
 
-def _notification_parameters(
+def notification_parameters(
     notification: Notification | None, at: datetime
 ) -> Mapping[str, Parameter]:
     return {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, RowMapping, and_, select
+from sqlalchemy import BigInteger, ColumnElement, RowMapping, and_, cast, func, select
 from sqlalchemy.sql import Select
 
 from models.channel import NextAction, Route
@@ -18,7 +18,9 @@ from models.payment import (
     PaymentState,
     PaymentStatus,
 )
+from models.refund import RefundStatus
 from models.tables.payments import ATTEMPT, PAYMENT
+from models.tables.refunds import REFUND
 from models.views import PaymentView
 
 NEXT_ACTION: TypeAdapter[NextAction] = TypeAdapter(NextAction)
@@ -31,13 +33,20 @@ _LAST_ATTEMPT: ColumnElement[bool] = and_(
     .exists(),
 )
 
-# A payment with the attempt that was tried last.
+_REFUNDED = (
+    select(cast(func.coalesce(func.sum(REFUND.c.amount_minor), 0), BigInteger))
+    .where(REFUND.c.payment_id == PAYMENT.c.id, REFUND.c.status == RefundStatus.SUCCEEDED)
+    .scalar_subquery()
+)
+
+# A payment with the attempt that was tried last, and how much of it went back.
 VIEW_QUERY: Select[tuple[object, ...]] = select(
     PAYMENT,
     ATTEMPT.c.channel.label("attempt_channel"),
     ATTEMPT.c.account_id.label("attempt_account_id"),
     ATTEMPT.c.serial.label("attempt_serial"),
     ATTEMPT.c.channel_reference.label("attempt_channel_reference"),
+    _REFUNDED.label("amount_refunded"),
 ).select_from(PAYMENT.outerjoin(ATTEMPT, _LAST_ATTEMPT))
 
 
@@ -97,6 +106,7 @@ def to_view(row: RowMapping) -> PaymentView:
         updated_at=row["updated_at"],
         expires_at=row["expires_at"],
         succeeded_at=row["succeeded_at"],
+        amount_refunded=row["amount_refunded"],
     )
 
 

@@ -13,6 +13,7 @@ from models.payment import (
     AttemptStatus,
     Evidence,
     EvidenceKind,
+    Failure,
     LateSuccessPolicy,
     PaymentOrder,
     PaymentState,
@@ -20,6 +21,14 @@ from models.payment import (
     Preparation,
     Transition,
     Verdict,
+)
+from models.refund import (
+    RefundFunding,
+    RefundMove,
+    RefundOrder,
+    RefundState,
+    RefundStatus,
+    RefundTransition,
 )
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -40,6 +49,7 @@ def an_app(
     webhook_url: str | None = "https://shop.example/webhooks",
     late_success: LateSuccessPolicy = LateSuccessPolicy.REFUND,
     payment_limit_minor: int | None = None,
+    refund_approval_above_minor: int | None = None,
     status: str = "active",
 ) -> App:
     return App(
@@ -50,6 +60,7 @@ def an_app(
         webhook_paused_at=None,
         late_success=late_success,
         payment_limit_minor=payment_limit_minor,
+        refund_approval_above_minor=refund_approval_above_minor,
         created_at=NOON,
     )
 
@@ -205,6 +216,67 @@ def a_notification(order: PaymentOrder, *, sequence: int = 1) -> Notification:
         object_id=order.payment_id,
         sequence=sequence,
         type="payment.succeeded",
+        body=f'{{"id":"{identifier}"}}',
+        created_at=order.created_at + timedelta(seconds=1),
+    )
+
+
+def a_refund_move(
+    order: RefundOrder,
+    to: RefundStatus,
+    *,
+    before: RefundState | None = None,
+    evidence: EvidenceKind = EvidenceKind.ANSWER,
+    failure: Failure | None = None,
+    exchange: Exchange | None = None,
+    callback_ids: tuple[str, ...] = (),
+) -> RefundMove:
+    """A move of a refund, by default its first; ends count one notification more."""
+    first = RefundStatus.PENDING_APPROVAL if order.needs_approval else RefundStatus.PENDING
+    before = before or RefundState(status=first, version=1)
+    told = to in {RefundStatus.SUCCEEDED, RefundStatus.FAILED, RefundStatus.REJECTED}
+    after = RefundState(
+        status=to, version=before.version + 1, notified=before.notified + told, failure=failure
+    )
+    transition = RefundTransition(
+        refund_id=order.refund_id,
+        before=before,
+        after=after,
+        evidence=Evidence(kind=evidence, reference="evidence-1"),
+        at=order.created_at + timedelta(seconds=before.version),
+    )
+    return RefundMove(
+        order=order, transition=transition, exchange=exchange, callback_ids=callback_ids
+    )
+
+
+def a_refund_posting(order: RefundOrder, event: str = "refund.accepted") -> LedgerTransaction:
+    """The money of a refund leaves whose it was and is in transit."""
+    account_id = order.attempt.route.account_id
+    transit = LedgerAccountName(kind=AccountKind.REFUND_IN_TRANSIT, owner=account_id)
+    source = (
+        LedgerAccountName(kind=AccountKind.MERCHANT_PENDING, owner=order.merchant_id)
+        if order.funding is RefundFunding.MERCHANT
+        else LedgerAccountName(kind=AccountKind.SUSPENSE_CREDIT, owner=account_id)
+    )
+    return LedgerTransaction(
+        id=f"ltx_{event}_{order.refund_serial}",
+        event_type=event,
+        event_id=order.refund_id,
+        app_id=order.app_id,
+        postings=(a_posting(debit=source, credit=transit, money=order.money),),
+        occurred_at=order.created_at,
+    )
+
+
+def a_refund_notification(order: RefundOrder, *, sequence: int = 1) -> Notification:
+    identifier = f"ntf_{order.refund_serial}{sequence:02d}"
+    return Notification(
+        id=identifier,
+        app_id=order.app_id,
+        object_id=order.refund_id,
+        sequence=sequence,
+        type="refund.succeeded",
         body=f'{{"id":"{identifier}"}}',
         created_at=order.created_at + timedelta(seconds=1),
     )

@@ -8,19 +8,13 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
+from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.accounts import AccountReader
-from activities.channel import ChannelActivities
-from activities.errors import ActivityErrors
 from activities.first_delivery import FirstDelivery
-from activities.ledger import LedgerActivities
-from activities.notifications import NotificationActivities
-from activities.preparation import PreparationActivities
-from activities.records import RecordActivities
 from activities.webhook import WebhookSender
 from api.app import build_app
 from api.dependencies import ApiDependencies, ApiOptions
@@ -28,19 +22,27 @@ from channels.registry import ChannelRegistry
 from engine import search_attributes
 from engine.client import data_converter
 from engine.encryption import PayloadEncryption
-from engine.sandbox import sandbox_runner
+from settings import Settings
 from storage.database import Database
 from storage.vault import Vault
 from tests.api import testpay
 from tests.api.world import World
-from workflows.late_success import LateSuccessWorkflow
-from workflows.notification import NotificationWorkflow
-from workflows.payment import PaymentWorkflow
-from workflows.queues import NOTIFICATIONS, PAYMENTS, channel_queue
+from worker import Parts, build_workers
 
 PAYLOAD_KEYS = {"k1": b"1" * 32}
 CODEC_TOKEN = "a-token-of-the-tests"
 UI_URL = "http://ui.example:8233"
+# What the workers are told; the database and the keys they use are those of the API under test.
+_SETTINGS = Settings(
+    _env_file=None,
+    database_url=SecretStr("postgresql://unused"),
+    payload_keys={},
+    vault_keys={},
+    public_url="http://api.example",
+    query_after=(30, 60),
+    worker_roles=("payments", "channels", "notifications"),
+    workflow_sandbox=True,
+)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -94,54 +96,16 @@ async def world(temporal: Client, database: Database) -> AsyncIterator[World]:
 
 
 async def _workers(stack: AsyncExitStack, deps: ApiDependencies) -> list[Worker]:
-    """The workers of `worker.py`, over the test channel."""
+    """The workers of a real run, over the test channel."""
     sender = await stack.enter_async_context(WebhookSender())
     first_delivery = FirstDelivery(deps.database, deps.vault, sender)
     stack.push_async_callback(first_delivery.drain)
-    deliveries = NotificationActivities(deps.database, deps.vault, sender)
-    return [
-        _payments_worker(deps, first_delivery),
-        _channel_worker(deps),
-        Worker(
-            deps.client,
-            task_queue=NOTIFICATIONS,
-            workflows=[NotificationWorkflow],
-            activities=[deliveries.deliver_due],
-            workflow_runner=sandbox_runner(),
-            interceptors=[ActivityErrors()],
-        ),
-    ]
-
-
-def _payments_worker(deps: ApiDependencies, first_delivery: FirstDelivery) -> Worker:
-    preparation = PreparationActivities(
-        deps.database, deps.channels, callback_url="http://api.example", query_after=(30, 60)
+    parts = Parts(
+        client=deps.client,
+        database=deps.database,
+        vault=deps.vault,
+        registry=deps.channels,
+        sender=sender,
+        settings=_SETTINGS,
     )
-    records = RecordActivities(deps.database)
-    ledger = LedgerActivities(deps.database, first_delivery)
-    return Worker(
-        deps.client,
-        task_queue=PAYMENTS,
-        workflows=[PaymentWorkflow, LateSuccessWorkflow],
-        activities=[
-            preparation.prepare_attempt,
-            records.record_move,
-            records.read_late_case,
-            ledger.settle,
-            ledger.settle_late,
-            ledger.dismiss_late,
-        ],
-        workflow_runner=sandbox_runner(),
-        interceptors=[ActivityErrors()],
-    )
-
-
-def _channel_worker(deps: ApiDependencies) -> Worker:
-    accounts = AccountReader(deps.database, deps.vault, deps.channels)
-    calls = ChannelActivities(deps.database, accounts, deps.channels)
-    return Worker(
-        deps.client,
-        task_queue=channel_queue(testpay.NAME),
-        activities=[calls.pay, calls.query, calls.close],
-        interceptors=[ActivityErrors()],
-    )
+    return build_workers(parts, first_delivery)

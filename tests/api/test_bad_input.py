@@ -23,6 +23,7 @@ TABLES = (
     "merchant",
     "channel_account",
     "payment",
+    "refund",
     "notification",
     "callback",
     "idempotency_key",
@@ -58,6 +59,22 @@ BODIES: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]]
         },
     ),
     ("POST", "/v1/payments/{payment_id}/cancel"): ({}, {"reason": optional(FREE_TEXT)}),
+    ("POST", "/v1/refunds"): (
+        {
+            "payment_id": "pay_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+            "refund_no": "R-1",
+            "amount": 500,
+        },
+        {
+            "payment_id": NAME_,
+            "refund_no": NAME_,
+            "amount": AMOUNT,
+            "currency": (*optional(TEXT), "XXQ", "cny", "CNYY", "€"),
+            "reason": optional(FREE_TEXT),
+        },
+    ),
+    ("POST", "/v1/refunds/{refund_id}/approve"): ({}, {"reason": optional(FREE_TEXT)}),
+    ("POST", "/v1/refunds/{refund_id}/reject"): ({}, {"reason": optional(FREE_TEXT)}),
     ("POST", "/v1/events/{event_id}/redeliver"): ({}, {}),
     ("POST", "/v1/merchants"): (
         {"name": "Cinema"},
@@ -108,6 +125,7 @@ BODIES: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]]
             ),
             "late_success": (*TEXT, "keep"),
             "payment_limit": optional(AMOUNT),
+            "refund_approval_above": (*WHOLE, 10**14, -(10**20)),
         },
     ),
     ("POST", "/v1/apps/{app_id}/webhook/pause"): ({}, {}),
@@ -126,6 +144,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "cursor": ("%00", "not a cursor", "x" * 300, "é"),
     "status": ("paid", ""),
     "order_no": ("a%20b", "x" * 65, ""),
+    "payment_id": ("a%20b", ""),
     "object_id": ("a%20b", ""),
     "merchant_id": ("a%20b", ""),
     "unknown": ("1",),
@@ -295,9 +314,11 @@ async def _sender(world: World, route: tuple[str, str]) -> Any:
     tenant, admin = await world.tenant(), await world.admin()
     method, path = route
     admins = ("/v1/apps", "/v1/channel-accounts")
-    key = admin if path.startswith(admins) else tenant.key
+    of_admin = path.startswith(admins) or path.endswith(("/approve", "/reject"))
+    key = admin if of_admin else tenant.key
     filled = path.format(
         payment_id="pay_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+        refund_id="ref_01KAH3W3F0Q7V2H8T0M4X5N6P7",
         event_id="ntf_01KAH3W3F0Q7V2H8T0M4X5N6P701",
         account_id=tenant.account_id,
         app_id=tenant.app_id,

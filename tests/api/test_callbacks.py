@@ -57,6 +57,19 @@ async def test_a_signed_callback_that_cannot_be_read_is_kept_apart_too(world: Wo
     assert await world.count("rejected_callback") == before + 1
 
 
+async def test_a_genuine_callback_about_nothing_of_ours_is_taken_and_kept_nowhere(
+    world: World,
+) -> None:
+    tenant, _ = await _waiting(world)
+    before = [await world.count(table) for table in ("callback", "rejected_callback")]
+
+    answer = await world.callback(tenant.account_id, {"event": "about somebody else"})
+
+    assert answer.text == GOT_IT
+    assert [await world.count(table) for table in ("callback", "rejected_callback")] == before
+    assert _counted("not_ours") >= 1
+
+
 async def test_the_key_of_another_account_proves_nothing(world: World) -> None:
     _, payment_id = await _waiting(world)
     other = await world.tenant()

@@ -41,6 +41,13 @@ def test_a_plain_order_is_read() -> None:
     assert (order.amount, order.currency, order.expires_in) == (1999, "CNY", None)
 
 
+@pytest.mark.parametrize(
+    "code", ["281234567890123456", "pm_1Oexample00000000000000001", "pm_card_visa"]
+)
+def test_a_wallets_code_and_a_card_forms_token_are_both_payers_codes(code: str) -> None:
+    assert read(order_with(payer_code=code)).payer_code == code
+
+
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
 def test_json_in_utf_8_is_the_one_media_type(content_type: str) -> None:
     assert read(order_with(), content_type).order_no == "A-1"
@@ -126,6 +133,8 @@ def test_what_is_not_one_plain_json_object_is_malformed(content: bytes) -> None:
         ({"return_url": "https://shop.example.com/" + "x" * 2048}, "#/return_url", "too-long"),
         ({"payer_code": "12"}, "#/payer_code", "too-short"),
         ({"payer_code": "4111111111111111"}, "#/payer_code", "payer-code"),
+        ({"payer_code": "pm_4111111111111111"}, "#/payer_code", "payer-code"),
+        ({"payer_code": "sk_test_4eC39HqLyjWDar"}, "#/payer_code", "payer-code"),
         ({"late_success": "keep"}, "#/late_success", "not-a-choice"),
         ({"status": "succeeded"}, "#/status", "unknown-field"),
         ({"a/b~c": 1}, "#/a~1b~0c", "unknown-field"),

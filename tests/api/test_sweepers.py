@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 
 from api.clock import utc_now
 from api.sweepers import Sweeper, Timing
-from models.payment import PaymentStatus
+from models.channel import Pending
+from models.ids import attempt_id, serial
+from models.merchant import Role
+from models.payment import AttemptStatus, PaymentStatus, Preparation
+from storage.payments import read_attempt, record_preparation
 from storage.turns import take_turn
-from tests.api.world import World, paid
+from tests.api.world import World, given_back, paid
 
 AT_ONCE = Timing(interval=timedelta(milliseconds=10), grace=timedelta(0))
 
@@ -73,6 +77,102 @@ async def test_a_disputed_callback_is_handed_on_as_a_question_and_never_as_money
 
     await world.asked(f"{payment_id.removeprefix('pay_')}01")
     assert await world.status(tenant, payment_id) is not PaymentStatus.SUCCEEDED
+
+
+async def test_a_refund_whose_run_was_never_started_is_started(world: World) -> None:
+    tenant = await world.tenant()
+    payment_id = await world.paid_payment(tenant)
+    async with world.without_temporal() as cut_off:
+        answer = await cut_off.refund(tenant, payment_id)
+    refund_id = answer.json()["id"]
+
+    await sweeper(world).sweep_once()
+
+    await world.refunded(refund_id)
+    kept = await world.call("GET", f"/v1/refunds/{refund_id}", key=tenant.key)
+    assert (answer.status_code, kept.json()["status"]) == (202, "succeeded")
+
+
+async def test_a_decision_on_a_refund_that_was_never_started_is_not_lost(world: World) -> None:
+    tenant = await world.tenant(refund_approval_above=0)
+    payment_id = await world.paid_payment(tenant)
+    finance = await world.key(Role.FINANCE)
+    async with world.without_temporal() as cut_off:
+        refund_id = (await cut_off.refund(tenant, payment_id)).json()["id"]
+        lost = await cut_off.call("POST", f"/v1/refunds/{refund_id}/approve", key=finance)
+
+    approved = await world.call("POST", f"/v1/refunds/{refund_id}/approve", key=finance)
+
+    await world.refunded(refund_id)
+    assert (lost.status_code, lost.json()["status"]) == (202, "pending_approval")
+    assert approved.status_code == 200
+
+
+async def test_a_callback_about_a_refund_that_could_not_be_handed_on_is_handed_on_later(
+    world: World,
+) -> None:
+    tenant = await world.tenant()
+    payment_id = await world.paid_payment(tenant)
+    world.channel.refund_says[f"{payment_id.removeprefix('pay_')}01"] = Pending()
+    refund_id = (await world.refund(tenant, payment_id)).json()["id"]
+    async with world.without_temporal() as cut_off:
+        await cut_off.callback(tenant.account_id, given_back(refund_id))
+
+    await sweeper(world).sweep_once()
+
+    await world.refunded(refund_id)
+    kept = await world.call("GET", f"/v1/refunds/{refund_id}", key=tenant.key)
+    assert kept.json()["status"] == "succeeded"
+
+
+async def test_a_run_that_has_heard_a_callback_is_not_told_of_it_again_and_again(
+    world: World,
+) -> None:
+    tenant = await world.tenant()
+    payment_id = (await world.pay(tenant)).json()["id"]
+    await world.callback(tenant.account_id, paid(payment_id, amount=1))
+
+    async with world.deps.database.transaction("a look an hour from now") as connection:
+        await connection.exec_driver_sql(
+            "UPDATE callback SET reads = 30 WHERE payment_id = %s", (payment_id,)
+        )
+    await sweeper(world).sweep_once()
+
+    async with world.deps.database.transaction("test") as connection:
+        waits = await connection.exec_driver_sql(
+            "SELECT retry_after - clock_timestamp() FROM callback WHERE payment_id = %s",
+            (payment_id,),
+        )
+    assert waits.scalar_one() > timedelta(minutes=50)
+
+
+async def test_a_second_attempt_that_was_paid_too_is_not_passed_over(world: World) -> None:
+    tenant = await world.tenant()
+    payment_id = await world.paid_payment(tenant)
+    recorded = await world.recorded(payment_id)
+    async with world.deps.database.transaction("arrange") as connection:
+        first = await read_attempt(connection, attempt_id(payment_id, 1))
+        assert first is not None
+        second = first.model_copy(
+            update={
+                "id": attempt_id(payment_id, 2),
+                "number": 2,
+                "serial": serial(payment_id, 2),
+                "status": AttemptStatus.NOT_SENT,
+            }
+        )
+        await record_preparation(
+            connection, recorded.order, Preparation(verdicts=(), attempt=second), utc_now()
+        )
+
+    await world.callback(tenant.account_id, paid(payment_id, serial=second.serial))
+    await sweeper(world).sweep_once()
+
+    async with world.deps.database.transaction("test") as connection:
+        handled = await connection.exec_driver_sql(
+            "SELECT handled_at FROM callback WHERE serial = %s", (second.serial,)
+        )
+    assert handled.scalar_one() is None
 
 
 async def test_an_app_with_overdue_notifications_is_woken(world: World) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from models.merchant import Role
-from tests.api.world import Tenant, World, code_of, paid
+from tests.api.world import Tenant, World, code_of
 
 # What stands in a path, and an id of that kind that nobody has.
 NOBODYS = {
     "payment_id": "pay_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+    "refund_id": "ref_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     "event_id": "ntf_01KAH3W3F0Q7V2H8T0M4X5N6P701",
     "merchant_id": "mer_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     "account_id": "acc_01KAH3W3F0Q7V2H8T0M4X5N6P7",
@@ -26,6 +27,8 @@ CLOSED_TO_APPS = {
     ("GET", "/v1/channel-accounts/{account_id}"),
     ("POST", "/v1/channel-accounts/{account_id}/disable"),
     ("POST", "/v1/channel-accounts/{account_id}/enable"),
+    ("POST", "/v1/refunds/{refund_id}/approve"),
+    ("POST", "/v1/refunds/{refund_id}/reject"),
 }
 
 
@@ -78,7 +81,7 @@ async def test_lists_hold_ones_own_things_alone(world: World) -> None:
     await _ids_of(world, theirs)
     await _ids_of(world, mine)
 
-    for path in ("/v1/payments", "/v1/events", "/v1/merchants"):
+    for path in ("/v1/payments", "/v1/refunds", "/v1/events", "/v1/merchants"):
         answer = await world.call("GET", f"{path}?limit=100", key=mine.key)
         assert {item["app_id"] for item in answer.json()["items"]} == {mine.app_id}, path
 
@@ -89,6 +92,21 @@ async def test_a_merchant_of_another_app_cannot_be_paid_for(world: World) -> Non
     answer = await world.pay(mine, merchant_id=theirs.merchant_id)
 
     assert (answer.status_code, code_of(answer)) == (404, "merchant-not-found")
+
+
+@pytest.mark.parametrize("named", [{}, {"currency": "CNY"}])
+async def test_a_payment_of_another_app_cannot_be_refunded(
+    world: World, named: dict[str, Any]
+) -> None:
+    mine, theirs = await world.tenant(), await world.tenant()
+    payment_id = await world.paid_payment(theirs)
+
+    foreign = await world.refund(mine, payment_id, **named)
+    nobodys = await world.refund(mine, NOBODYS["payment_id"], **named)
+
+    assert (foreign.status_code, code_of(foreign)) == (404, "payment-not-found")
+    assert foreign.json()["errors"][0]["pointer"] == "#/payment_id"
+    assert _without_address(foreign) == _without_address(nobodys)
 
 
 async def test_every_v1_route_wants_a_key(world: World) -> None:
@@ -109,21 +127,24 @@ async def test_ops_and_finance_look_at_everything_and_order_nothing(
     read = await world.call("GET", f"/v1/payments/{ids['payment_id']}", key=key)
     explained = await world.call("GET", f"/v1/payments/{ids['payment_id']}/explain", key=key)
     ordered = await world.call("POST", "/v1/payments", key=key, body={})
+    refunded = await world.call("POST", "/v1/refunds", key=key, body={})
     onboarded = await world.call("POST", "/v1/apps", key=key, body={})
 
     assert (read.status_code, explained.status_code) == (200, 200)
     assert (ordered.status_code, code_of(ordered)) == (403, "forbidden")
+    assert (refunded.status_code, code_of(refunded)) == (403, "forbidden")
     assert (onboarded.status_code, code_of(onboarded)) == (403, "forbidden")
 
 
 async def _ids_of(world: World, tenant: Tenant) -> dict[str, str]:
     """One of each thing that belongs to a tenant."""
-    payment_id = (await world.pay(tenant)).json()["id"]
-    await world.callback(tenant.account_id, paid(payment_id))
-    await world.ended(payment_id)
+    payment_id = await world.paid_payment(tenant)
+    refund_id = (await world.refund(tenant, payment_id)).json()["id"]
+    await world.refunded(refund_id)
     events = await world.call("GET", f"/v1/events?object_id={payment_id}", key=tenant.key)
     return {
         "payment_id": payment_id,
+        "refund_id": refund_id,
         "event_id": events.json()["items"][0]["id"],
         "merchant_id": tenant.merchant_id,
         "account_id": tenant.account_id,

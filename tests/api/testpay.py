@@ -27,6 +27,7 @@ from models.channel import (
     PayRequest,
     Pending,
     QueryRequest,
+    RefundRequest,
     ShowQrCode,
 )
 from models.errors import BadSignature, InvalidRequest
@@ -86,6 +87,9 @@ class TestPay:
         self.pay_calls: list[str] = []
         self.asked: dict[str, int] = {}
         self.says: dict[str, Outcome] = {}
+        self.refund_calls: list[str] = []
+        self.refund_says: dict[str, Outcome] = {}
+        self.may_refund: dict[str, asyncio.Event] = {}
 
     async def pay(self, account: Account, request: PayRequest, now: datetime) -> Answer:
         self.pay_calls.append(request.serial)
@@ -109,19 +113,38 @@ class TestPay:
     async def close(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
         return Answer(outcome=Declined(code="closed", detail="closed on request"))
 
+    async def refund(self, account: Account, request: RefundRequest, now: datetime) -> Answer:
+        """Gives back at once; what it says and when can be told by the payment's serial."""
+        self.refund_calls.append(request.refund_serial)
+        if request.serial in self.may_refund:
+            self.waiting += 1
+            self.news.set()
+            await self.may_refund[request.serial].wait()
+            self.waiting -= 1
+        given_back = Approved(channel_reference="back-1", money=request.money)
+        return Answer(outcome=self.refund_says.get(request.serial, given_back))
+
+    async def query_refund(self, account: Account, request: RefundRequest, now: datetime) -> Answer:
+        self.asked[request.refund_serial] = self.asked.get(request.refund_serial, 0) + 1
+        self.news.set()
+        return Answer(outcome=self.says.get(request.refund_serial, Pending()))
+
     def parse_callback(
         self, account: Account, headers: Mapping[str, str], body: bytes, now: datetime
-    ) -> CallbackFacts:
+    ) -> CallbackFacts | None:
         secret = account.parameters.secret.get_secret_value()
         if not hmac.compare_digest(sign(body, secret), headers.get(SIGNATURE, "")):
             raise BadSignature("the signature is not the account's")
         try:
             news: dict[str, Any] = json.loads(body)
+            if news["event"] == "about somebody else":
+                return None
             return CallbackFacts(
                 channel_event_id=news["event"],
                 serial=news["serial"],
                 outcome=_outcome(news),
                 channel_reference=news.get("reference"),
+                about=news.get("about", "payment"),
             )
         except (ValueError, KeyError):
             raise InvalidRequest("the callback cannot be read") from None

@@ -115,6 +115,28 @@ class World:
             "POST", "/v1/payments", key=tenant.key, body=order(tenant, **fields), headers=headers
         )
 
+    async def paid_payment(self, tenant: Tenant, **fields: Any) -> str:
+        """The id of a payment that succeeded."""
+        answer = await self.pay(tenant, **fields)
+        payment_id: str = answer.json()["id"]
+        await self.callback(tenant.account_id, paid(payment_id, amount=answer.json()["amount"]))
+        await self.ended(payment_id)
+        return payment_id
+
+    async def refund(
+        self,
+        tenant: Tenant,
+        payment_id: str,
+        headers: dict[str, str] | None = None,
+        **fields: Any,
+    ) -> httpx.Response:
+        body = refund_body(payment_id, **fields)
+        return await self.call("POST", "/v1/refunds", key=tenant.key, body=body, headers=headers)
+
+    async def refunded(self, refund_id: str) -> None:
+        """Wait for the end of a refund's run."""
+        await self.deps.client.get_workflow_handle(f"refund/{refund_id}").result()
+
     async def callback(self, account_id: str, news: dict[str, Any]) -> httpx.Response:
         body = json.dumps(news).encode()
         return await self.http.post(
@@ -226,6 +248,10 @@ def order(tenant: Tenant, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
+def refund_body(payment_id: str, **fields: Any) -> dict[str, Any]:
+    return {"payment_id": payment_id, "refund_no": uuid4().hex, "amount": 500} | fields
+
+
 def _closed_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -242,6 +268,19 @@ def paid(payment_id: str, **fields: Any) -> dict[str, Any]:
         "amount": 1999,
         "currency": "CNY",
         "reference": "2026112022001",
+    } | fields
+
+
+def given_back(refund_id: str, **fields: Any) -> dict[str, Any]:
+    """A callback that says the refund is done."""
+    return {
+        "event": uuid4().hex,
+        "about": "refund",
+        "serial": refund_id.removeprefix("ref_"),
+        "state": "paid",
+        "amount": 500,
+        "currency": "CNY",
+        "reference": "2026112022002",
     } | fields
 
 

@@ -8,7 +8,13 @@ from models.channel import ChannelAccountStatus
 from models.errors import InvariantBroken
 from models.ids import new_id
 from models.merchant import Caller, Role
-from storage.apps import create_app, list_apps, read_app, read_endpoint
+from storage.apps import (
+    create_app,
+    list_apps,
+    read_app,
+    read_endpoint,
+    set_webhook_paused,
+)
 from storage.channel_accounts import (
     create_channel_account,
     list_channel_accounts,
@@ -35,6 +41,19 @@ async def test_an_apps_endpoint_comes_with_its_secret_opened(database: Database)
     assert endpoint is not None
     assert (endpoint.url, endpoint.secrets) == ("https://shop.example", (WEBHOOK_SECRET,))
     assert none is None
+
+
+async def test_a_paused_app_has_no_endpoint_until_it_resumes(database: Database) -> None:
+    shop = await a_shop(database)
+
+    async with database.transaction("test") as connection:
+        await set_webhook_paused(connection, shop.app.id, NOON)
+        paused = await read_endpoint(connection, VAULT, shop.app.id)
+        await set_webhook_paused(connection, shop.app.id, None)
+        resumed = await read_endpoint(connection, VAULT, shop.app.id)
+
+    assert paused is None
+    assert resumed is not None
 
 
 async def test_a_secret_moved_to_another_app_does_not_open(database: Database) -> None:

@@ -7,21 +7,27 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.channel import Approved, CallbackFacts
+from models.ids import new_id
 from models.notification import DeliveryResult
 from models.payment import AttemptStatus, PaymentStatus
-from storage import callbacks, notifications, payments
+from models.refund import RefundStatus
+from storage import callbacks, notifications, payments, refunds
 from storage.database import Database
 from tests.factories import (
     NOON,
     a_capture,
     a_notification,
     a_preparation,
+    a_refund_move,
+    a_refund_notification,
+    a_refund_posting,
     a_transition,
     an_attempt,
     an_exchange,
     an_order,
+    cny,
 )
-from tests.storage.arrange import a_shop, a_success
+from tests.storage.arrange import a_paid_payment, a_shop, a_success
 
 
 async def test_every_step_of_a_happy_payment_is_one_statement(database: Database) -> None:
@@ -95,6 +101,53 @@ async def test_every_step_of_a_happy_payment_is_one_statement(database: Database
         "settle": 1,
         "record delivery": 1,
     }
+
+
+async def test_every_step_of_a_refund_is_one_statement(database: Database) -> None:
+    shop = await a_shop(database)
+    payment, attempt = await a_paid_payment(database, shop)
+    statements: dict[str, int] = {}
+
+    async with _counted(database, "record refund", statements) as connection:
+        recorded = await refunds.record_refund(
+            connection,
+            refund_id=new_id("ref"),
+            app_id=shop.app.id,
+            payment_id=payment.payment_id,
+            refund_no="R-1",
+            money=cny(5_00),
+            reason="",
+            requested_by="key_1",
+            fingerprint="f",
+            now=NOON,
+        )
+    order = recorded.order
+    async with _counted(database, "keep callback", statements) as connection:
+        await callbacks.keep_callback(
+            connection,
+            callback_id="cb_refund",
+            channel="alipay",
+            account_id=attempt.route.account_id,
+            facts=CallbackFacts(
+                channel_event_id="event-2",
+                serial=order.refund_serial,
+                outcome=Approved(channel_reference="channel-1", money=order.money),
+                about="refund",
+            ),
+            headers={},
+            body=b"",
+            received_at=NOON,
+        )
+    async with _counted(database, "move refund", statements) as connection:
+        await refunds.make_refund_move(
+            connection,
+            a_refund_move(order, RefundStatus.SUCCEEDED, callback_ids=("cb_refund",)),
+            ledger_transaction=a_refund_posting(order),
+            notification=a_refund_notification(order),
+            decided_by=None,
+        )
+
+    assert statements == {"record refund": 1, "keep callback": 1, "move refund": 1}
 
 
 @asynccontextmanager

@@ -24,7 +24,10 @@ _POOL_TIMEOUT_SECONDS = 5.0
 
 
 class Database:
-    """A pool of at most `pool_size` connections, opened when first needed."""
+    """Connections, opened when first needed.
+
+    At most `pool_size` for single statements, and as many for transactions.
+    """
 
     def __init__(
         self,
@@ -34,22 +37,24 @@ class Database:
         pool_timeout_seconds: float = _POOL_TIMEOUT_SECONDS,
         application_name: str = "paycenter",
     ) -> None:
-        options = " ".join(f"-c {name}={value}" for name, value in _LIMITS.items())
-        self._engine = create_async_engine(
-            driver_url(url),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=pool_timeout_seconds,
-            # What most of our work needs; `transaction` asks for more.
-            isolation_level="AUTOCOMMIT",
-            hide_parameters=True,  # an error with a payer code in it would end in a log
-            connect_args={
-                "options": options,
-                "application_name": application_name,
-                "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
-            },
+        # Two pools, as changing a pooled connection from one kind to the other would be one more
+        # await in which a cancelled task can leave it behind.
+        self._single, self._transactional = (
+            create_async_engine(
+                driver_url(url),
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_timeout=pool_timeout_seconds,
+                isolation_level=isolation_level,
+                hide_parameters=True,  # an error with a payer code in it would end in a log
+                connect_args={
+                    "options": " ".join(f"-c {name}={value}" for name, value in _LIMITS.items()),
+                    "application_name": application_name,
+                    "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+                },
+            )
+            for isolation_level in ("AUTOCOMMIT", "READ COMMITTED")
         )
-        self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     @asynccontextmanager
     async def transaction(self, name: str) -> AsyncIterator[AsyncConnection]:
@@ -70,7 +75,7 @@ class Database:
         for reads nothing is different, since READ COMMITTED gives each of them a snapshot of its
         own. Raises what `transaction` raises.
         """
-        async with self._translated(name), self._engine.connect() as connection:
+        async with self._translated(name), self._single.connect() as connection:
             yield connection
 
     @asynccontextmanager
@@ -89,7 +94,8 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await self._single.dispose()
+        await self._transactional.dispose()
 
 
 def driver_url(url: str) -> str:

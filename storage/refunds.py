@@ -116,13 +116,7 @@ async def record_refund(  # noqa: PLR0913  # the columns of one row, by name
         "now": now,
         **money.model_dump(),
     }
-    try:
-        found = await connection.execute(_RECORD, values)
-    except IntegrityError as error:
-        raise _refused(error) or error from error
-    row = found.mappings().one_or_none()
-    if row is None:
-        raise no_such_payment()
+    row = await _write(connection, values)
     if row["id"] is not None:
         return _recorded(row, is_new=True)
     existing = ORDER_QUERY.where(
@@ -132,6 +126,18 @@ async def record_refund(  # noqa: PLR0913  # the columns of one row, by name
     if before is None:
         raise _cannot_be_refunded(row, money)
     return _recorded(before, is_new=False)
+
+
+async def _write(connection: AsyncConnection, values: Mapping[str, Parameter]) -> RowMapping:
+    """The payment, with the refund as it was written; its columns are null when it was not."""
+    try:
+        found = await connection.execute(_RECORD, values)
+    except IntegrityError as error:
+        raise _refused(error) or error from error
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise no_such_payment()
+    return row
 
 
 async def read_refund_order(connection: AsyncConnection, refund_id: str) -> RecordedRefund | None:

@@ -63,7 +63,6 @@ _CHARGE_ALWAYS: Shown = {
     "transfer_group": None,
 }
 _CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
-_REPORTED_AS = {"charge": "charge", "refund": "refund", "refund_failure": "refund_failure"}
 
 
 def seconds(instant: datetime) -> int:
@@ -213,7 +212,7 @@ def posting_view(posting: Posting, now: datetime) -> Shown:
         "fee": posting.fee,
         "fee_details": [fee] if posting.fee else [],
         "net": posting.net,
-        "reporting_category": _REPORTED_AS.get(posting.type, posting.type),
+        "reporting_category": posting.type,
         "source": posting.source,
         "status": "available" if posting.available_at <= now else "pending",
         "type": posting.type,

@@ -1,4 +1,4 @@
-"""The callbacks of one payment: each counts once, and only what was weighed counts as handled."""
+"""The callbacks of one payment or refund: each counts once, and counts as handled once weighed."""
 
 from models.channel import Approved, ChannelEvent
 

@@ -24,6 +24,7 @@ from models.refund import (
 )
 from workflows import channel_calls, options
 from workflows.findings import Finding, from_event
+from workflows.news import News
 
 # Silence before the channel is asked: Alipay wants ten seconds after a refund (Source: refund
 # query, read 2026-11-20), banks take hours. The last step repeats.
@@ -45,8 +46,7 @@ class RefundWorkflow:
         self._initiated = False
         self._was_sent = False
         self._decision: Decision | None = None
-        self._events: list[ChannelEvent] = []
-        self._seen: list[str] = []
+        self._news = News()
 
     @workflow.run
     async def run(self, order: RefundOrder) -> RefundState:
@@ -87,9 +87,7 @@ class RefundWorkflow:
     @workflow.signal
     def channel_event(self, event: ChannelEvent) -> None:
         """A verified callback about this refund; the same one again changes nothing."""
-        if event.callback_id not in self._seen:
-            self._seen.append(event.callback_id)
-            self._events.append(event)
+        self._news.hear(event)
 
     # ---- the process -----------------------------------------------------------------------------
 
@@ -144,15 +142,16 @@ class RefundWorkflow:
         )
         try:
             await workflow.wait_condition(
-                lambda: bool(self._events),
+                lambda: self._news.is_waiting,
                 timeout=silence,
                 timeout_summary="silence before asking the channel",
             )
         except TimeoutError:
             return await self._ask()
-        news = from_event(self._events[-1])
-        self._events.clear()
-        return news if not isinstance(news.outcome, Unknown) else await self._ask()
+        event = self._news.take(self._order.refund_serial)
+        if event is None or isinstance(event.outcome, Unknown):
+            return await self._ask()
+        return from_event(event)
 
     async def _ask(self) -> Finding:
         if not self._was_sent:
@@ -183,7 +182,7 @@ class RefundWorkflow:
             transition=transition,
             decided_by=decided_by,
             exchange=finding.exchange,
-            callback_ids=tuple(self._seen),
+            callback_ids=self._news.weighed,
         )
         await workflow.execute_local_activity_method(
             RefundActivities.book_refund,

@@ -72,6 +72,14 @@ def violations(database_url: str, trades: Sequence[Mapping[str, Any]]) -> dict[s
     return {name: rows for name, rows in found.items() if rows}
 
 
+def unbalanced(database_url: str) -> list[Any]:
+    """Ledger transactions that do not sum to nothing."""
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(
+            _CHECKS["I8 ledger transactions that do not sum to nothing"]
+        ).fetchall()
+
+
 def is_settling(found: Mapping[str, object]) -> bool:
     """Whether all that is wrong is that something has not been finished yet."""
     return bool(found) and found.keys() <= _SETTLING

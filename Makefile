@@ -48,7 +48,7 @@ histories: $(READY) ## record the workflow histories that the replay tests run
 	rm -f tests/replay/histories/*.json
 	@RECORD_HISTORIES=1 $(PY) -m pytest -q tests/workflows/test_payment.py
 
-cross-check: $(READY) ## judge adapter and sandbox with Alipay's own SDKs
+cross-check: $(READY) ## judge adapters and sandbox with the providers' own SDKs
 	@$(PY) tests/cross_check/environments.py
 	@$(PY) -m pytest -q tests/cross_check
 

@@ -22,6 +22,10 @@ class SandboxControl:
         """A merchant's app at Alipay: its ids, and Alipay's own keys and certificates."""
         return await self._send("POST", "/control/alipay/apps", {"public_key": public_key})
 
+    async def stripe_account(self, **fields: Any) -> dict[str, Any]:
+        """A merchant's account at Stripe: its keys and webhook secrets. A known id is changed."""
+        return await self._send("POST", "/control/stripe/accounts", fields)
+
     async def pay(self, serial: str, **how: Any) -> dict[str, Any]:
         return await self._send("POST", "/control/trades/pay", {"out_trade_no": serial, **how})
 

@@ -5,6 +5,8 @@ Roles: `payments` (workflows and their local steps), `channels` (one queue for e
 """
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -262,4 +264,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Past the interpreter's own shutdown: before Python 3.14 a thread of the Temporal SDK that is
+    # still at work can abort it, and a clean stop would look like a crash.
+    _status = main()
+    logging.shutdown()
+    os._exit(_status)

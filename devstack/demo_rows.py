@@ -19,12 +19,16 @@ _CODE_WITHOUT_MONEY = "280200000000000001"
 
 @dataclass(frozen=True)
 class Expected:
-    """What has to come out. `books` is what the channel's own books have to say."""
+    """What has to come out. `books` is what the channel's own books have to say.
+
+    `booked` is the sum of all debits in minor units, where it is not what was paid.
+    """
 
     status: str
     decided_by: str
     event: str
     books: str | None
+    booked: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,29 @@ async def _refused(scene: Scene) -> str:
         return str((await scene.shop.order(order))["id"])
 
 
+async def _card_with_3ds(scene: Scene) -> str:
+    order = Order(
+        amount=25_00,
+        currency="USD",
+        method="stripe_card",
+        payer_code="pm_card_threeDSecure2Required",
+        return_url="https://shop.example/back",
+    )
+    payment = await scene.shop.order(order)
+    await scene.sandbox.pay(await scene.shop.serial_of(payment["id"]))
+    return str(payment["id"])
+
+
+async def _refunded(scene: Scene) -> str:
+    payment_id = await _paid_by_callback(scene)
+    await scene.receiver.wait_for(payment_id)
+    serial = await scene.shop.serial_of(payment_id)
+    await scene.sandbox.fault("drop_after", method="alipay.trade.refund", out_trade_no=serial)
+    refund = await scene.shop.refund(payment_id, 5_00)
+    await scene.receiver.wait_for(refund["id"])
+    return payment_id
+
+
 _PAID = "payment.succeeded"
 STORIES = (
     Story(
@@ -135,6 +162,17 @@ STORIES = (
         "the same order three times",
         Expected("succeeded", "callback", _PAID, "paid"),
         _ordered_twice,
+    ),
+    Story(
+        "card, confirmed with 3-D Secure",
+        Expected("succeeded", "callback", _PAID, "paid"),
+        _card_with_3ds,
+    ),
+    Story(
+        "5.00 back, the refund's answer lost",
+        # 19.99 taken, 5.00 set aside, 5.00 given back.
+        Expected("succeeded", "callback", f"{_PAID}, refund.succeeded", "paid", booked=29_99),
+        _refunded,
     ),
     Story(
         "payer's balance is too low",
@@ -170,6 +208,7 @@ def _compare(
     events = receiver.about(payment["id"])
     is_paid = expected.status == "succeeded"
     times_taken = trade["executions"] if trade else 0
+    booked = expected.booked or (payment["amount"] if is_paid else 0)
     problems = [
         *_differs("status", payment["status"], expected.status),
         *_differs("decided by", decided_by, expected.decided_by),
@@ -177,7 +216,7 @@ def _compare(
         *_differs("signatures right", all(e.verified for e in events), True),
         *_differs("channel's books", trade and trade["status"], expected.books),
         *_differs("times the channel took money", times_taken, int(is_paid)),
-        *_differs("journal's debit", journal.debit_minor, payment["amount"] if is_paid else 0),
+        *_differs("journal's debit", journal.debit_minor, booked),
         *_differs("journal's balance", journal.debit_minor - journal.credit_minor, 0),
     ]
     return Row(
@@ -200,8 +239,12 @@ def _differs(what: str, actual: object, expected: object) -> tuple[str, ...]:
 
 
 def _decided_by(timeline: list[dict[str, Any]]) -> str:
-    """The kind of evidence behind the last move: `requires_action -> succeeded (callback)`."""
-    moves = [entry["summary"] for entry in timeline if entry["kind"] == "status"]
+    """The kind of evidence behind its last move: `requires_action -> succeeded (callback)`."""
+    moves = [
+        entry["summary"]
+        for entry in timeline
+        if entry["kind"] == "status" and "refund_id" not in entry["detail"]
+    ]
     return str(moves[-1]).rpartition("(")[2].rstrip(")") if moves else "nothing"
 
 

@@ -1,4 +1,4 @@
-"""A business app with one merchant and one Alipay account, made through the public API alone."""
+"""A business app whose merchant has Alipay and Stripe, made through the public API alone."""
 
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +14,7 @@ from devstack.sandbox_control import SandboxControl
 
 METHODS = ("alipay_qr", "alipay_page", "alipay_wap", "alipay_buyer_code")
 _FEE_BPS = 60
+_CARD_FEE_BPS = 290
 _KEY_BITS = 2048
 
 
@@ -22,19 +23,25 @@ class Order:
     """What to order. `expires_in` None: the API's default."""
 
     amount: int = 19_99
+    currency: str = "CNY"
     method: str = "alipay_qr"
     subject: str = "Two tickets"
     payer_code: str | None = None
     expires_in: int | None = 600
+    return_url: str | None = None
 
     def body(self, merchant_id: str, order_no: str) -> dict[str, Any]:
-        optional = {"payer_code": self.payer_code, "expires_in": self.expires_in}
+        optional = {
+            "payer_code": self.payer_code,
+            "expires_in": self.expires_in,
+            "return_url": self.return_url,
+        }
         given = {name: value for name, value in optional.items() if value is not None}
         return given | {
             "order_no": order_no,
             "merchant_id": merchant_id,
             "amount": self.amount,
-            "currency": "CNY",
+            "currency": self.currency,
             "method": self.method,
             "subject": self.subject,
         }
@@ -75,6 +82,7 @@ class Shop:
                     },
                 },
             )
+            await _onboard_stripe(api, sandbox, merchant["id"], admin.url)
         key = app["api_key"]
         return cls(ApiClient(admin.url, key), app["id"], merchant["id"], account["id"])
 
@@ -82,6 +90,14 @@ class Shop:
         """POST a payment; the same `order_no` again is the same payment."""
         body = order.body(self.merchant_id, order_no or new_order_number())
         return await self.api.post("/v1/payments", body)
+
+    async def refund(
+        self, payment_id: str, amount: int, *, refund_no: str | None = None
+    ) -> dict[str, Any]:
+        """POST a refund; the same `refund_no` again is the same refund."""
+        number = refund_no or new_order_number()
+        body = {"payment_id": payment_id, "refund_no": number, "amount": amount}
+        return await self.api.post("/v1/refunds", body)
 
     async def payment(self, payment_id: str) -> dict[str, Any]:
         return await self.api.get(f"/v1/payments/{payment_id}")
@@ -103,6 +119,29 @@ class Shop:
         traceback: TracebackType | None,
     ) -> None:
         await self.api.__aexit__(kind, error, traceback)
+
+
+async def _onboard_stripe(
+    api: ApiClient, sandbox: SandboxControl, merchant_id: str, public_url: str
+) -> None:
+    """The merchant's account at Stripe, and our address in it for its webhooks."""
+    stripe = await sandbox.stripe_account()
+    account = await api.post(
+        "/v1/channel-accounts",
+        {
+            "merchant_id": merchant_id,
+            "channel": "stripe",
+            "methods": ["stripe_card"],
+            "fee_bps": _CARD_FEE_BPS,
+            "parameters": {
+                "secret_key": stripe["secret_key"],
+                "publishable_key": stripe["publishable_key"],
+                "webhook_secrets": stripe["webhook_secret"],
+            },
+        },
+    )
+    callbacks = f"{public_url}/callbacks/stripe/{account['id']}"
+    await sandbox.stripe_account(account_id=stripe["account_id"], webhook_url=callbacks)
 
 
 def new_order_number() -> str:

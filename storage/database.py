@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -83,6 +83,8 @@ class Database:
         try:
             yield
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                await self.close()
             raise Unavailable(f"the database is not available ({_kind_of(error)})") from error
         except IntegrityError as error:
             raise InvariantBroken(f"the database refused {name}: {error.orig}") from error
@@ -94,6 +96,10 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
+        """Drop every idle connection: those of a server that went away are of no use to anybody.
+
+        New ones are opened when they are needed.
+        """
         await self._single.dispose()
         await self._transactional.dispose()
 

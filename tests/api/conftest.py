@@ -1,6 +1,5 @@
 """One Temporal server for the session; per module a database, workers, and the API over them."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -19,6 +18,7 @@ from activities.webhook import WebhookSender
 from api.app import build_app
 from api.dependencies import ApiDependencies, ApiOptions
 from channels.registry import ChannelRegistry
+from devstack.temporal_server import temporal_binary
 from engine import search_attributes
 from engine.client import data_converter
 from engine.encryption import PayloadEncryption
@@ -53,7 +53,7 @@ async def temporal() -> AsyncIterator[Client]:
         "Int": SearchAttributeKey.for_int,
     }
     async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=shutil.which("temporal"),
+        dev_server_existing_path=temporal_binary(),
         search_attributes=[
             kinds[kind](name) for name, kind in search_attributes.REGISTERED.items()
         ],

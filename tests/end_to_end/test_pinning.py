@@ -1,7 +1,6 @@
 """With a build id, a payment stays on the worker version it began on."""
 
 import asyncio
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from devstack.receiver import Receiver
 from devstack.sandbox_control import SandboxControl
 from devstack.shop import Order, Shop
 from devstack.supervisor import Stack
+from devstack.temporal_server import temporal_binary
 
 pytestmark = pytest.mark.stack
 
@@ -53,9 +53,7 @@ async def _pay_after_the_version_is_current(stack: Stack) -> tuple[str, str]:
 
 
 async def _temporal(stack: Stack, *arguments: str) -> str:
-    program = shutil.which("temporal")
-    assert program is not None
-    command = (program, *arguments, "--address", stack.temporal_address)
+    command = (temporal_binary(), *arguments, "--address", stack.temporal_address)
     done = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, check=True
     )

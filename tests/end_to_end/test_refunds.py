@@ -20,7 +20,7 @@ async def test_a_partial_refund_reaches_the_payer_the_books_and_the_app(
 ) -> None:
     payment = await _paid(shop, receiver, sandbox)
 
-    refund = await _refund(shop, payment["id"], 5_00)
+    refund = await shop.refund(payment["id"], 5_00)
     told = await asyncio.wait_for(receiver.wait_for(refund["id"]), timeout=30)
     trade = await sandbox.trade(await shop.serial_of(payment["id"]))
 
@@ -35,10 +35,10 @@ async def test_more_than_was_paid_is_never_given_back(
     shop: Shop, receiver: Receiver, sandbox: SandboxControl
 ) -> None:
     payment = await _paid(shop, receiver, sandbox)
-    await _refund(shop, payment["id"], 15_00)
+    await shop.refund(payment["id"], 15_00)
 
     with pytest.raises(ApiProblem) as refused:
-        await _refund(shop, payment["id"], 5_00)
+        await shop.refund(payment["id"], 5_00)
 
     assert refused.value.code == "refund-exceeds-captured"
 
@@ -50,7 +50,7 @@ async def test_a_refund_whose_answer_is_lost_is_made_once(
     serial = await shop.serial_of(payment["id"])
     await sandbox.fault("drop_after", method="alipay.trade.refund", out_trade_no=serial)
 
-    refund = await _refund(shop, payment["id"], 3_00)
+    refund = await shop.refund(payment["id"], 3_00)
     told = await asyncio.wait_for(receiver.wait_for(refund["id"]), timeout=60)
     trade = await sandbox.trade(serial)
 
@@ -65,10 +65,10 @@ async def test_the_same_refund_number_is_the_same_refund(
     payment = await _paid(shop, receiver, sandbox)
     number = new_order_number()
 
-    first = await _refund(shop, payment["id"], 1_00, refund_no=number)
-    again = await _refund(shop, payment["id"], 1_00, refund_no=number)
+    first = await shop.refund(payment["id"], 1_00, refund_no=number)
+    again = await shop.refund(payment["id"], 1_00, refund_no=number)
     with pytest.raises(ApiProblem) as other:
-        await _refund(shop, payment["id"], 2_00, refund_no=number)
+        await shop.refund(payment["id"], 2_00, refund_no=number)
 
     assert again["id"] == first["id"]
     assert other.value.status == 409
@@ -104,14 +104,3 @@ async def _paid(shop: Shop, receiver: Receiver, sandbox: SandboxControl) -> dict
     await sandbox.pay(await shop.serial_of(payment["id"]))
     await asyncio.wait_for(receiver.wait_for(payment["id"]), timeout=30)
     return payment
-
-
-async def _refund(
-    shop: Shop, payment_id: str, amount: int, *, refund_no: str | None = None
-) -> dict[str, Any]:
-    body = {
-        "payment_id": payment_id,
-        "refund_no": refund_no or new_order_number(),
-        "amount": amount,
-    }
-    return await shop.api.post("/v1/refunds", body)

@@ -5,7 +5,6 @@ The steps themselves are tested where they touch something real; here only the o
 
 import json
 import os
-import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from temporalio.common import (
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 from temporalio.worker import Worker
 
+from devstack.temporal_server import temporal_binary
 from engine import search_attributes
 from engine.client import data_converter
 from engine.sandbox import sandbox_runner
@@ -301,7 +301,7 @@ async def skipping_env() -> AsyncIterator[WorkflowEnvironment]:
     }
     env = await WorkflowEnvironment.start_time_skipping_v2(
         ts_config=TimeSkippingConfig(enabled=False),
-        dev_server_existing_path=shutil.which("temporal"),
+        dev_server_existing_path=temporal_binary(),
         search_attributes=[
             kinds[kind](name) for name, kind in search_attributes.REGISTERED.items()
         ],

@@ -1,7 +1,7 @@
 """One Temporal server for the session; per module a database, workers, and the API over them."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -93,6 +94,15 @@ async def world(temporal: Client, database: Database) -> AsyncIterator[World]:
             )
         )
         yield World(app=app, deps=deps, http=http, channel=channel)
+        await _end_all_runs(temporal)
+
+
+async def _end_all_runs(temporal: Client) -> None:
+    """The next module has another database: a run that went on there would look for its rows."""
+    async for run in temporal.list_workflows("ExecutionStatus = 'Running'"):
+        handle = temporal.get_workflow_handle(run.id, run_id=run.run_id)
+        with suppress(RPCError):  # it has ended meanwhile
+            await handle.terminate("the module is over")
 
 
 async def _workers(stack: AsyncExitStack, deps: ApiDependencies) -> list[Worker]:

@@ -176,7 +176,15 @@ def _channel_worker(parts: Parts, calls: ChannelActivities, channel: str) -> Wor
     return Worker(
         parts.client,
         task_queue=channel_queue(channel),
-        activities=[calls.pay, calls.query, calls.close, calls.refund, calls.query_refund],
+        activities=[
+            calls.pay,
+            calls.query,
+            calls.close,
+            calls.capture,
+            calls.void,
+            calls.refund,
+            calls.query_refund,
+        ],
         interceptors=[ActivityErrors()],
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(10),
         max_concurrent_activities=_CHANNEL_SLOTS,

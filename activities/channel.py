@@ -7,11 +7,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.accounts import AccountReader
-from channels.base import Account, Channel, Refunding
+from channels.base import Account, Capturing, Channel, Refunding
 from channels.registry import ChannelRegistry
-from models.channel import Answer, Exchange, NotAttempted, QueryRequest, Unknown
+from models.channel import Answer, Exchange, NotAttempted, QueryRequest, Route, Unknown
 from models.errors import ChannelMisconfigured
-from models.steps import PayStep, QueryStep, RefundStep
+from models.steps import CaptureStep, PayStep, QueryStep, RefundStep
 from observability import metrics
 from storage import payments
 from storage.database import Database
@@ -69,6 +69,24 @@ class ChannelActivities:
         return answer.model_copy(update={"exchange": None})
 
     @activity.defn
+    async def capture(self, step: CaptureStep) -> Answer:
+        """Take part or all of what is held. A repeat is harmless; what was not sent is unknown."""
+        started = _now()
+        account = await self._accounts.account_of(step.route)
+        answer = await self._capturing(step.route).capture(account, step.request, started)
+        _count(step.route.channel, "capture", answer, started)
+        if isinstance(answer.outcome, NotAttempted):
+            return _as_unknown(answer, answer.outcome)
+        return answer
+
+    @activity.defn
+    async def void(self, step: QueryStep) -> Answer:
+        """Give up what is held."""
+        answer = await self._measured("void", step, self._capturing(step.route).void)
+        await self._keep(step.request.payment_id, step.request.serial, answer.exchange)
+        return answer.model_copy(update={"exchange": None})
+
+    @activity.defn
     async def refund(self, step: RefundStep) -> Answer:
         """Give money back under a refund's own number, which makes a repeat harmless."""
         started = _now()
@@ -90,6 +108,12 @@ class ChannelActivities:
         if isinstance(answer.outcome, NotAttempted):
             return _as_unknown(answer, answer.outcome)
         return answer
+
+    def _capturing(self, route: Route) -> Capturing:
+        channel = self._registry.get(route.channel)
+        if not isinstance(channel, Capturing):
+            raise ChannelMisconfigured(f"{route.channel} cannot hold money")
+        return channel
 
     def _refunding(self, step: RefundStep) -> Refunding:
         channel = self._registry.get(step.route.channel)

@@ -11,6 +11,7 @@ from models.errors import InvariantBroken
 from models.ledger import LedgerTransaction
 from models.notification import Notification
 from models.payment import (
+    CAPTURED,
     Attempt,
     AttemptStatus,
     Evidence,
@@ -18,7 +19,6 @@ from models.payment import (
     LateSuccess,
     LateSuccessPolicy,
     PaymentState,
-    PaymentStatus,
     Settlement,
     Transition,
 )
@@ -109,7 +109,7 @@ class LedgerActivities:
 
 def _capture(settlement: Settlement) -> LedgerTransaction | None:
     """The entries of a captured payment; None for an end without money."""
-    if settlement.transition.after.status is not PaymentStatus.SUCCEEDED:
+    if settlement.transition.after.status not in CAPTURED:
         return None
     if settlement.attempt is None:
         raise InvariantBroken(f"{settlement.order.payment_id} succeeded without an attempt")
@@ -142,9 +142,9 @@ def _news(settlement: Settlement, *, note: str | None) -> Notification | None:
 def _late_settlement(late: LateSuccess, recorded: RecordedOrder, attempt: Attempt) -> Settlement:
     before = recorded.state
     after = (
-        lifecycle.accepted_late(before)
+        lifecycle.accepted_late(before, late.money, ordered=recorded.order.money)
         if late.policy is LateSuccessPolicy.ACCEPT
-        else lifecycle.held_late(before)
+        else lifecycle.kept_late(before, late.money)
     )
     evidence = Evidence(
         kind=EvidenceKind.CALLBACK,

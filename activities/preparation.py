@@ -19,6 +19,8 @@ from storage.payments import OrderFacts
 # How long an unknown outcome is queried before it is closed, where the payer may still come back.
 # At a till nobody waits longer than a minute (Source: Alipay's cancel flow, read 2026-11-20).
 FIND_OUT_SECONDS = 600.0
+# We let a hold go this long before the channel would: its clock is not ours.
+HOLD_MARGIN_SECONDS = 3600
 
 
 class PreparationActivities:
@@ -50,7 +52,7 @@ class PreparationActivities:
             attempt = await payments.record_preparation(
                 connection, step.order, decided, datetime.now(UTC)
             )
-        return self._with_instructions(decided, attempt, step.order.method)
+        return self._with_instructions(decided, attempt, step.order)
 
     def _decide(self, step: PrepareStep, facts: OrderFacts) -> Preparation:
         order = step.order
@@ -75,13 +77,13 @@ class PreparationActivities:
         )
 
     def _with_instructions(
-        self, decided: Preparation, attempt: Attempt | None, method_name: str
+        self, decided: Preparation, attempt: Attempt | None, order: PaymentOrder
     ) -> Preparation:
         """Add how the channel is to be called, for the attempt as it stands on disk."""
         if attempt is None:
             return decided
         route = attempt.route
-        method = self._method(route.channel, method_name)
+        method = self._method(route.channel, order.method)
         return decided.model_copy(
             update={
                 "attempt": attempt,
@@ -95,12 +97,21 @@ class PreparationActivities:
                     if method.payer_present
                     else FIND_OUT_SECONDS
                 ),
+                "hold_within": _hold_within(order, method),
             }
         )
 
     def _method(self, channel: str, name: str) -> Method:
         methods = self._capabilities[channel].methods
         return next(method for method in methods if method.name == name)
+
+
+def _hold_within(order: PaymentOrder, method: Method) -> float:
+    """How long money is held: what the app asked for, and never until the channel lets it go."""
+    if order.capture_method == "automatic":
+        return 0
+    longest = max(method.hold_seconds - HOLD_MARGIN_SECONDS, method.hold_seconds // 2)
+    return min(order.capture_within or longest, longest)
 
 
 def _first_state(order: PaymentOrder, number: int, route: Route) -> Attempt:

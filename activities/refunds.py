@@ -7,7 +7,7 @@ from temporalio import activity
 from activities.first_delivery import FirstDelivery
 from domain.notifications import refund_event
 from domain.refund_postings import refund_transaction
-from models.payment import LateSuccess, PaymentStatus
+from models.payment import CAPTURED, LateSuccess
 from models.refund import RefundFunding, RefundMove, RefundOrder
 from observability import metrics
 from storage import payments, refunds
@@ -45,7 +45,7 @@ class RefundActivities:
         """
         async with self._database.transaction("order late refund") as connection:
             payment = await payments.read_order(connection, late.payment_id)
-            if payment is None or payment.state.status is PaymentStatus.SUCCEEDED:
+            if payment is None or payment.state.status in CAPTURED:
                 return None
             recorded = await refunds.record_refund(
                 connection,

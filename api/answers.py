@@ -37,6 +37,9 @@ class PaymentAnswer(Answer):
     method: str
     subject: str
     status: str
+    capture_method: str
+    amount_captured: int = Field(description="in minor units; 0 while nothing was taken")
+    capture_before: datetime | None = Field(description="when money that is held is released")
     next_action: NextAction | None
     failure: Failure | None
     created_at: datetime
@@ -237,6 +240,9 @@ def payment_answer(
         method=order.method,
         subject=order.subject,
         status=state.status,
+        capture_method=order.capture_method,
+        amount_captured=state.captured_minor or 0,
+        capture_before=state.capture_before,
         next_action=state.next_action,
         failure=state.failure,
         created_at=order.created_at,

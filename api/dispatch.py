@@ -23,17 +23,19 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from engine import search_attributes
 from models.channel import Approved, CallbackFacts, ChannelEvent, Unknown
+from models.errors import Unavailable
 from models.ids import late_workflow_id, notification_workflow_id, payment_workflow_id
 from models.notification import NotificationRun
 from models.payment import (
+    CAPTURED,
     AttemptStatus,
     Cancellation,
+    Capture,
     Initiation,
     InitiationResult,
     LateSuccess,
     PaymentOrder,
     PaymentState,
-    PaymentStatus,
 )
 from models.views import CallbackMatch, KeptCallback
 from observability.logs import logger
@@ -102,6 +104,36 @@ async def cancel_payment(
             rpc_timeout=within,
         )
     return None
+
+
+async def capture_payment(
+    client: Client, order: PaymentOrder, capture: Capture, *, within: timedelta
+) -> PaymentState | None:
+    """Tell the payment's run to take what is held, and wait for its end. None: not known in time.
+
+    The command is a signal: once Temporal took it, it is done, whoever waits. Raises Unavailable
+    when it was not taken.
+    """
+    handle = client.get_workflow_handle_for(
+        PaymentWorkflow.run, payment_workflow_id(order.payment_id)
+    )
+    try:
+        await handle.signal(PaymentWorkflow.capture, capture, rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:  # it has just ended
+            return None
+        raise Unavailable("the capture was not taken; send it again") from error
+    try:
+        async with asyncio.timeout((within + _GRACE).total_seconds()):
+            return await handle.execute_update(PaymentWorkflow.end, rpc_timeout=within)
+    except (
+        WorkflowUpdateRPCTimeoutOrCancelledError,
+        WorkflowUpdateFailedError,
+        RPCError,
+        TimeoutError,
+    ):
+        _propagate_cancellation()
+        return None
 
 
 async def start_unstarted(client: Client, order: PaymentOrder) -> bool:
@@ -203,7 +235,7 @@ async def _deliver_late(
         if unhandled is None or recorded is None or unhandled.kept.handled:
             return Delivery.MOOT
         late = _late_success(recorded.order, event)
-        if late is not None and recorded.state.status is PaymentStatus.SUCCEEDED:
+        if late is not None and recorded.state.status in CAPTURED:
             attempt = await read_attempt(connection, late.attempt_id)
             if attempt is None or attempt.status is not AttemptStatus.CHARGED:
                 # Money came twice. It stays unhandled, and is shouted about, until somebody acts.
@@ -242,6 +274,7 @@ def _late_success(order: PaymentOrder, event: ChannelEvent) -> LateSuccess | Non
         policy=order.late_success,
         money=event.outcome.money,
         channel_reference=event.outcome.channel_reference,
+        held=event.outcome.held,
     )
 
 

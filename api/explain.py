@@ -11,7 +11,7 @@ from api.dependencies import ApiDependencies
 from models.errors import NotFound
 from models.ids import payment_workflow_id
 from models.merchant import Role
-from models.payment import PaymentStatus
+from models.payment import PAYMENT_ENDS, PaymentStatus
 from models.views import PaymentView
 from storage.explain import timeline
 from storage.payments import read_payment
@@ -55,12 +55,7 @@ async def explain(
 
 
 async def _next_step(client: Client, view: PaymentView) -> NextStep:
-    if view.status in (
-        PaymentStatus.SUCCEEDED,
-        PaymentStatus.FAILED,
-        PaymentStatus.CANCELED,
-        PaymentStatus.EXPIRED,
-    ):
+    if view.status in PAYMENT_ENDS:
         return _ENDED
     handle = client.get_workflow_handle(payment_workflow_id(view.id))
     try:

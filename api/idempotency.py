@@ -40,9 +40,12 @@ class Claim:
 
 
 def fingerprint(model: BaseModel, path: str) -> str:
-    """SHA-256 of the validated body and the path, whatever the order or spacing it was sent in."""
+    """SHA-256 of the validated body and the path, whatever the order or spacing it was sent in.
+
+    A field that was left out does not count, so a body means the same when we learn new fields.
+    """
     canonical = json.dumps(
-        [path, model.model_dump(mode="json")],
+        [path, model.model_dump(mode="json", exclude_none=True)],
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=False,

@@ -4,8 +4,7 @@ A payment is one SQL transaction (who calls, the order on disk), then one call t
 the answer. What a crash leaves between the two, a sweeper picks up.
 """
 
-from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -27,27 +26,24 @@ from api.explain import explain
 from api.fields import (
     Amount,
     Body,
-    Currency,
     FreeText,
-    Identifier,
-    OrderNumber,
-    PayerCode,
-    WebAddress,
     is_id,
 )
 from api.idempotency import claim_key, fingerprint, keep_answer
+from api.new_payment import NewPayment, method_of, order_of
 from api.openapi import describe, problems
 from api.paging import PaymentQuery
 from api.requests import invalid, parse, parse_query, read_body
-from channels.base import Method
 from models.errors import Conflict, NotFound, Problem
 from models.ids import new_id, payment_workflow_id
 from models.merchant import Caller, Role
 from models.money import Money
 from models.payment import (
+    CAPTURED,
+    PAYMENT_ENDS,
     Cancellation,
+    Capture,
     LateSuccessPolicy,
-    PaymentOrder,
     PaymentState,
     PaymentStatus,
 )
@@ -58,17 +54,6 @@ from storage.payments import list_payments, read_order, read_payment, record_ord
 router = APIRouter(prefix="/v1/payments", tags=["payments"])
 
 _READERS = (Role.APP, Role.OPS, Role.FINANCE, Role.ADMIN)
-_ENDS = frozenset(
-    {
-        PaymentStatus.SUCCEEDED,
-        PaymentStatus.FAILED,
-        PaymentStatus.CANCELED,
-        PaymentStatus.EXPIRED,
-    }
-)
-EXPIRES_IN_MIN, EXPIRES_IN_MAX = 60, 7 * 24 * 3600
-# The code a payer shows at a till dies within a minute; an order older than that is not sent.
-_PAYER_WAITS = timedelta(seconds=60)
 
 _ORDER_EXAMPLE = {
     "order_no": "A-2026-0001",
@@ -81,28 +66,9 @@ _ORDER_EXAMPLE = {
 }
 
 
-class NewPayment(Body):
-    """An order to be paid. `order_no` is yours, unique per app, and the key that counts."""
-
-    order_no: OrderNumber
-    merchant_id: Identifier
-    amount: Amount
-    currency: Currency
-    method: Annotated[Identifier, Field(examples=["alipay_qr"])]
-    subject: Annotated[FreeText, Field(max_length=128, description="what the payer reads")]
-    expires_in: Annotated[int, Field(ge=EXPIRES_IN_MIN, le=EXPIRES_IN_MAX)] | None = Field(
-        default=None, description="seconds the payer has"
-    )
-    return_url: WebAddress | None = Field(
-        default=None, description="where the payer's browser goes afterwards"
-    )
-    payer_code: PayerCode | None = Field(
-        default=None,
-        description="what the payer shows at the till, or what the card form in the payer's "
-        "browser made (pm_…), where the method needs it",
-    )
-    late_success: Literal["accept", "refund", "ask"] | None = Field(
-        default=None, description="money after the end; the default is the app's"
+class CapturePayment(Body):
+    amount: Amount | None = Field(
+        default=None, description="minor units to take of what is held; the rest is released"
     )
 
 
@@ -140,14 +106,14 @@ async def create_payment(request: Request, deps: Deps) -> Response:
     session = deps.session if "idempotency-key" in request.headers else deps.one_write
     async with session(request, "record order", Role.APP) as (connection, caller):
         body = parse(NewPayment, raw)
-        method = _method(deps, body)
+        method = method_of(body, deps)
         mark = fingerprint(body, request.url.path)
         app_id = _app_of(caller)
         mine = await claim_key(connection, request, app_id=app_id, mark=mark, deps=deps)
         if mine is not None and mine.replay is not None:
             return mine.replay
-        late_success = body.late_success or await _policy_of(connection, app_id)
-        order = _order(body, method, app_id=app_id, late_success=late_success, mark=mark, deps=deps)
+        policy = body.late_success or await _policy_of(connection, app_id)
+        order = order_of(body, method, deps, app_id=app_id, policy=policy, mark=mark)
         recorded = await record_order(connection, order, request_id=request_id_of(request))
         if recorded.order.fingerprint != mark:
             raise OrderConflict(
@@ -196,6 +162,40 @@ async def get_payment(payment_id: str, request: Request, deps: Deps) -> Response
 
 
 @router.post(
+    "/{payment_id}/capture",
+    response_model=PaymentAnswer,
+    responses={
+        202: {"model": PaymentAnswer, "description": "asked for; the end is not known yet"},
+        **problems(400, 404, 409, 422),
+    },
+    openapi_extra=describe(body=CapturePayment, example={"amount": 1500}),
+)
+async def capture(payment_id: str, request: Request, deps: Deps) -> Response:
+    """Take what is held, or part of it; the rest is released. Once per payment.
+
+    200 with the end: `succeeded`, or `partially_captured` for a part. The same amount again gives
+    the same answer. 202 when the channel has not confirmed in time. 409 `invalid-state` when
+    nothing is held, or another amount was captured.
+    """
+    raw = await read_body(request)
+    async with deps.session(request, "capture payment", Role.APP) as (connection, caller):
+        body = parse(CapturePayment, raw)
+        recorded = await read_order(connection, _is_payment_id(payment_id))
+        if recorded is None or recorded.order.app_id != caller.app_id:
+            raise NotFound("there is no such payment")
+    money = _to_capture(recorded, body)
+    if recorded.state.status in PAYMENT_ENDS:
+        return _captured(deps, recorded, recorded.state, money)
+    command = Capture(command_id=new_id("cmd"), requested_by=caller.key_id, money=money)
+    state = await dispatch.capture_payment(
+        deps.client, recorded.order, command, within=deps.options.initiation_timeout
+    )
+    if state is None:
+        return _answer(deps, recorded, recorded.state, status_code=202)
+    return _captured(deps, recorded, state, money)
+
+
+@router.post(
     "/{payment_id}/cancel",
     response_model=PaymentAnswer,
     responses={
@@ -205,7 +205,7 @@ async def get_payment(payment_id: str, request: Request, deps: Deps) -> Response
     openapi_extra=describe(body=CancelPayment, example={"reason": "the buyer changed their mind"}),
 )
 async def cancel(payment_id: str, request: Request, deps: Deps) -> Response:
-    """Close a payment at its channel, so that it can no longer be paid.
+    """Close a payment at its channel, so that it can no longer be paid; release what is held.
 
     200 with the end: `canceled`, or `succeeded` when the payer was faster. 202 when the channel has
     not confirmed in time. 409 `invalid-state` for a payment that ended otherwise before.
@@ -216,7 +216,7 @@ async def cancel(payment_id: str, request: Request, deps: Deps) -> Response:
         recorded = await read_order(connection, _is_payment_id(payment_id))
         if recorded is None or recorded.order.app_id != caller.app_id:
             raise NotFound("there is no such payment")
-    if recorded.state.status in _ENDS:
+    if recorded.state.status in PAYMENT_ENDS:
         return _already_ended(deps, recorded)
     command = Cancellation(
         command_id=new_id("cmd"), requested_by=caller.key_id, reason=body.reason or ""
@@ -264,6 +264,29 @@ def _already_ended(deps: ApiDependencies, recorded: RecordedOrder) -> Response:
     raise Conflict(f"the payment is {status} already", code="invalid-state")
 
 
+def _to_capture(recorded: RecordedOrder, body: CapturePayment) -> Money:
+    """What to take. Only what was held can be: `capture_before` says that it was."""
+    order = recorded.order
+    if recorded.state.capture_before is None:
+        detail = f"the payment is {recorded.state.status}: nothing is held"
+        raise Conflict(detail, code="invalid-state")
+    if body.amount is None:
+        return order.money
+    if body.amount > order.money.amount_minor:
+        detail = f"{order.money.amount_minor} is held"
+        raise invalid(Problem(pointer="#/amount", code="too-large", detail=detail))
+    return Money(amount_minor=body.amount, currency=order.money.currency)
+
+
+def _captured(
+    deps: ApiDependencies, recorded: RecordedOrder, state: PaymentState, money: Money
+) -> Response:
+    if state.captured_minor == money.amount_minor and state.status in CAPTURED:
+        return _answer(deps, recorded, state, status_code=200)
+    taken = f", {state.captured_minor} captured" if state.captured_minor else ""
+    raise Conflict(f"the payment is {state.status}{taken}", code="invalid-state")
+
+
 def _app_of(caller: Caller) -> str:
     if caller.app_id is None:
         raise NotFound("there is no such app")
@@ -273,55 +296,3 @@ def _app_of(caller: Caller) -> str:
 async def _policy_of(connection: AsyncConnection, app_id: str) -> str:
     app = await read_app(connection, app_id)
     return app.late_success if app else LateSuccessPolicy.ASK
-
-
-def _method(deps: ApiDependencies, body: NewPayment) -> Method:
-    _, method = deps.channels.methods().get(body.method, (None, None))
-    if method is None:
-        raise invalid(
-            Problem(pointer="#/method", code="not-a-choice", detail="no channel offers this method")
-        )
-    if method.needs_payer_code != (body.payer_code is not None):
-        needed = "this method needs it" if method.needs_payer_code else "this method takes none"
-        code = "required" if method.needs_payer_code else "unknown-field"
-        raise invalid(Problem(pointer="#/payer_code", code=code, detail=needed))
-    return method
-
-
-def _order(
-    body: NewPayment,
-    method: Method,
-    *,
-    app_id: str,
-    late_success: str,
-    mark: str,
-    deps: ApiDependencies,
-) -> PaymentOrder:
-    now = deps.clock()
-    expires_at = now + _payer_has(body, deps)
-    return PaymentOrder(
-        payment_id=new_id("pay"),
-        app_id=app_id,
-        merchant_id=body.merchant_id,
-        order_no=body.order_no,
-        money=Money(amount_minor=body.amount, currency=body.currency),
-        method=body.method,
-        subject=body.subject,
-        created_at=now,
-        expires_at=expires_at,
-        initiate_by=_initiate_by(now, expires_at, method),
-        late_success=LateSuccessPolicy(late_success),
-        fingerprint=mark,
-        return_url=body.return_url,
-        payer_code=body.payer_code,
-    )
-
-
-def _payer_has(body: NewPayment, deps: ApiDependencies) -> timedelta:
-    if body.expires_in is None:
-        return deps.options.payment_expiry
-    return timedelta(seconds=body.expires_in)
-
-
-def _initiate_by(now: datetime, expires_at: datetime, method: Method) -> datetime:
-    return min(expires_at, now + _PAYER_WAITS) if method.payer_present else expires_at

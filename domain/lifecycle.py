@@ -3,46 +3,56 @@
 The only rules workflow code calls, since they change together with the workflow.
 """
 
+from datetime import datetime
+
 from models.channel import Approved, Declined, NextAction, NotAttempted, Outcome, Pending, Unknown
 from models.errors import InvariantBroken
-from models.payment import AttemptStatus, Failure, PaymentState, PaymentStatus
+from models.money import Money
+from models.payment import (
+    CAPTURED,
+    PAYMENT_ENDS,
+    AttemptStatus,
+    Failure,
+    PaymentState,
+    PaymentStatus,
+)
 
 # How adapters say that a serial takes no money any more because it was closed, not refused.
 CLOSED_CODES = frozenset({"closed", "expired"})
 
-_ENDS: frozenset[PaymentStatus] = frozenset(
-    {
-        PaymentStatus.SUCCEEDED,
-        PaymentStatus.FAILED,
-        PaymentStatus.CANCELED,
-        PaymentStatus.EXPIRED,
-    }
-)
-
-# What an app is told of: every end, and that a person has to look.
-_TOLD = _ENDS | {PaymentStatus.REVIEW}
+# What an app is told of: every end, that money is held for it, and that a person has to look.
+_TOLD = PAYMENT_ENDS | {PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.REVIEW}
 
 _WAITING: frozenset[PaymentStatus] = frozenset(
-    {PaymentStatus.REQUIRES_ACTION, PaymentStatus.PROCESSING, PaymentStatus.REVIEW}
+    {
+        PaymentStatus.REQUIRES_ACTION,
+        PaymentStatus.REQUIRES_CAPTURE,
+        PaymentStatus.PROCESSING,
+        PaymentStatus.REVIEW,
+    }
 )
+_ONWARDS = _WAITING | PAYMENT_ENDS
 
 # From where to where. A status may also stay where it is when only its attempt moves.
 _MOVES: dict[PaymentStatus, frozenset[PaymentStatus]] = {
-    PaymentStatus.CREATED: _WAITING | _ENDS,
-    PaymentStatus.REQUIRES_ACTION: _WAITING | _ENDS,
-    PaymentStatus.PROCESSING: _WAITING | _ENDS,
-    PaymentStatus.REVIEW: _WAITING | _ENDS,
+    PaymentStatus.CREATED: _ONWARDS,
+    PaymentStatus.REQUIRES_ACTION: _ONWARDS,
+    PaymentStatus.PROCESSING: _ONWARDS,
+    PaymentStatus.REVIEW: _ONWARDS,
+    # Money that is held is captured or given up; the payer is not asked again.
+    PaymentStatus.REQUIRES_CAPTURE: _ONWARDS - {PaymentStatus.REQUIRES_ACTION},
     # The one way out of an end: money that arrived late and was accepted.
-    PaymentStatus.FAILED: frozenset({PaymentStatus.SUCCEEDED}),
-    PaymentStatus.CANCELED: frozenset({PaymentStatus.SUCCEEDED}),
-    PaymentStatus.EXPIRED: frozenset({PaymentStatus.SUCCEEDED}),
+    PaymentStatus.FAILED: CAPTURED,
+    PaymentStatus.CANCELED: CAPTURED,
+    PaymentStatus.EXPIRED: CAPTURED,
     PaymentStatus.SUCCEEDED: frozenset(),
+    PaymentStatus.PARTIALLY_CAPTURED: frozenset(),
 }
 
 
 def is_end(status: PaymentStatus) -> bool:
     """Whether a payment in this status waits for nothing any more."""
-    return status in _ENDS
+    return status in PAYMENT_ENDS
 
 
 def created() -> PaymentState:
@@ -57,6 +67,7 @@ def move(
     attempt_status: AttemptStatus | None = None,
     failure: Failure | None = None,
     next_action: NextAction | None = None,
+    captured_minor: int | None = None,
 ) -> PaymentState:
     """The next state. Raises InvariantBroken for a move that no payment may make."""
     if status is not state.status and status not in _MOVES.get(state.status, frozenset()):
@@ -68,6 +79,8 @@ def move(
         attempt_status=attempt_status or state.attempt_status,
         failure=failure,
         next_action=next_action,
+        captured_minor=captured_minor or state.captured_minor,
+        capture_before=state.capture_before,
     )
 
 
@@ -84,8 +97,10 @@ def refused(state: PaymentState, failure: Failure) -> PaymentState:
 def answered(state: PaymentState, outcome: Outcome) -> PaymentState:
     """After the channel answered, by whatever road: answer, callback or query."""
     match outcome:
-        case Approved():
-            return move(state, PaymentStatus.SUCCEEDED, attempt_status=AttemptStatus.CHARGED)
+        case Approved(money=money, held=is_held):
+            if is_held:
+                raise InvariantBroken("money that is held is not taken")
+            return captured(state, money, ordered=money)
         case Declined(code=code, detail=detail):
             return move(
                 state,
@@ -120,10 +135,34 @@ def answered(state: PaymentState, outcome: Outcome) -> PaymentState:
             )
 
 
+def held(state: PaymentState, *, until: datetime) -> PaymentState:
+    """After the payer let the money be set aside: it waits to be captured, or to be released."""
+    after = move(state, PaymentStatus.REQUIRES_CAPTURE, attempt_status=AttemptStatus.AUTHORIZED)
+    return after.model_copy(update={"capture_before": until})
+
+
+def captured(state: PaymentState, money: Money, *, ordered: Money) -> PaymentState:
+    """After `money` was taken; of a payment that was held first perhaps less than was ordered."""
+    whole = money.amount_minor == ordered.amount_minor
+    return move(
+        state,
+        PaymentStatus.SUCCEEDED if whole else PaymentStatus.PARTIALLY_CAPTURED,
+        attempt_status=AttemptStatus.CHARGED,
+        captured_minor=money.amount_minor,
+    )
+
+
 def ended(
-    state: PaymentState, outcome: Outcome, *, is_overdue: bool, is_canceled: bool
+    state: PaymentState,
+    outcome: Outcome,
+    *,
+    ordered: Money,
+    is_overdue: bool,
+    is_canceled: bool,
 ) -> PaymentState:
     """The end that a final outcome means: a serial that was closed is canceled or expired."""
+    if isinstance(outcome, Approved) and outcome.money != ordered:
+        return captured(state, outcome.money, ordered=ordered)
     if isinstance(outcome, Declined) and outcome.code in CLOSED_CODES:
         if is_canceled:
             return canceled(state)
@@ -162,12 +201,18 @@ def needs_review(state: PaymentState) -> PaymentState:
     return move(state, PaymentStatus.REVIEW, attempt_status=AttemptStatus.UNKNOWN)
 
 
-def held_late(state: PaymentState) -> PaymentState:
+def kept_late(state: PaymentState, money: Money) -> PaymentState:
     """After money arrived for a closed payment that stays closed: a refund or a person decides."""
-    after = move(state, state.status, attempt_status=AttemptStatus.CHARGED, failure=state.failure)
+    after = move(
+        state,
+        state.status,
+        attempt_status=AttemptStatus.CHARGED,
+        failure=state.failure,
+        captured_minor=money.amount_minor,
+    )
     return after.model_copy(update={"notified": state.notified + 1})
 
 
-def accepted_late(state: PaymentState) -> PaymentState:
+def accepted_late(state: PaymentState, money: Money, *, ordered: Money) -> PaymentState:
     """After money arrived for a closed payment and the app's policy is to take it."""
-    return move(state, PaymentStatus.SUCCEEDED, attempt_status=AttemptStatus.CHARGED)
+    return captured(state, money, ordered=ordered)

@@ -20,6 +20,8 @@ PAUSE_AFTER = timedelta(hours=76)
 LATE_SUCCESS = "payment.late_success"
 
 _TOLD: dict[PaymentStatus, str] = {
+    PaymentStatus.REQUIRES_CAPTURE: "payment.requires_capture",
+    PaymentStatus.PARTIALLY_CAPTURED: "payment.partially_captured",
     PaymentStatus.SUCCEEDED: "payment.succeeded",
     PaymentStatus.FAILED: "payment.failed",
     PaymentStatus.CANCELED: "payment.canceled",
@@ -123,6 +125,7 @@ def _payment_picture(
         "merchant_id": order.merchant_id,
         "amount": order.money.amount_minor,
         "currency": order.money.currency,
+        "amount_captured": state.captured_minor or 0,
         "method": order.method,
         "status": state.status.value,
         "failure": state.failure.model_dump() if state.failure else None,

@@ -12,13 +12,15 @@ def capture_transaction(
     """A captured payment: the channel owes us all, we owe the merchant all less our fee.
 
     The fee is rounded half-even to a minor unit, and is the one agreed when the route was chosen.
+    Money that was only held is in no books: what counts is what was captured of it.
     """
-    fee = order.money.share_bps(attempt.route.fee_bps)
+    taken = Money(amount_minor=transition.after.captured_minor or 0, currency=order.money.currency)
+    fee = taken.share_bps(attempt.route.fee_bps)
     clearing = LedgerAccountName(kind=AccountKind.CHANNEL_CLEARING, owner=attempt.route.account_id)
     merchant = LedgerAccountName(kind=AccountKind.MERCHANT_PENDING, owner=order.merchant_id)
     fee_income = LedgerAccountName(kind=AccountKind.FEE_INCOME)
     postings = (
-        _posting(clearing, merchant, order.money.minus(fee)),
+        _posting(clearing, merchant, taken.minus(fee)),
         _posting(clearing, fee_income, fee),
     )
     return LedgerTransaction(

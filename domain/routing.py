@@ -45,20 +45,21 @@ def _obstacle(
         return "was tried before"
     if able is None:
         return f"channel {account.channel} is not installed"
-    if Operation.PAY not in able.operations or order.method not in _names(able):
-        return f"{account.channel} has no {order.method}"
+    return _lacks(order, account.channel, able)
+
+
+def _lacks(order: PaymentOrder, channel: str, able: Capabilities) -> str | None:
+    """What a channel cannot do of what the order asks."""
+    method = next((method for method in able.methods if method.name == order.method), None)
+    if Operation.PAY not in able.operations or method is None:
+        return f"{channel} has no {order.method}"
+    if order.capture_method == "manual" and not method.manual_capture:
+        return f"{channel} cannot hold money for {order.method}"
     if order.money.currency not in able.currencies:
-        return f"{account.channel} does not take {order.money.currency}"
+        return f"{channel} does not take {order.money.currency}"
     if not able.amount_min_minor <= order.money.amount_minor <= able.amount_max_minor:
-        return (
-            f"{account.channel} takes {able.amount_min_minor} to {able.amount_max_minor} "
-            "minor units"
-        )
+        return f"{channel} takes {able.amount_min_minor} to {able.amount_max_minor} minor units"
     return None
-
-
-def _names(able: Capabilities) -> set[str]:
-    return {method.name for method in able.methods}
 
 
 def _route_to(account: ChannelAccount) -> Route:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -62,12 +62,17 @@ NextAction = Annotated[
 
 
 class Approved(Frozen):
-    """The channel says the money is taken. `money` is what the channel names, to be compared."""
+    """The channel says the money is taken. `money` is what the channel names, to be compared.
+
+    `held`: it is set aside for us and not taken yet, which only a payment with manual capture asks
+    for. After the capture `money` is what was taken of it.
+    """
 
     kind: Literal["approved"] = "approved"
     channel_reference: str
     money: Money
     paid_at: datetime | None = None
+    held: bool = False
 
 
 class Declined(Frozen):
@@ -151,6 +156,7 @@ class Method(Frozen):
     payer_present: the payer stands at a till or shows a code that dies within a minute, so an order
         older than that must not be sent any more.
     manual_capture: the money can be held first and captured or released later.
+    hold_seconds: how long the channel holds it for sure.
     needs_payer_code: the app must pass the code the payer shows.
     """
 
@@ -160,6 +166,10 @@ class Method(Frozen):
     payer_present: bool = False
     needs_payer_code: bool = False
     manual_capture: bool = False
+    hold_seconds: int = 0
+
+
+CaptureMethod: TypeAlias = Literal["automatic", "manual"]
 
 
 class Capabilities(Frozen):
@@ -189,7 +199,7 @@ class PayRequest(Frozen):
     notify_url: str
     return_url: str | None = None
     payer_code: str | None = Field(default=None, repr=False)
-    capture_method: Literal["automatic", "manual"] = "automatic"
+    capture_method: CaptureMethod = "automatic"
 
 
 class QueryRequest(Frozen):
@@ -201,6 +211,7 @@ class QueryRequest(Frozen):
     money: Money
     expires_at: datetime
     channel_reference: str | None = None
+    capture_method: CaptureMethod = "automatic"
 
 
 class RefundRequest(Frozen):
@@ -220,10 +231,16 @@ class RefundRequest(Frozen):
 
 
 class CaptureRequest(Frozen):
-    """Take `money`, at most `authorized`, of what a manual payment holds."""
+    """Take `money`, at most `authorized`, of what a manual payment holds.
+
+    `channel_reference` is the one the channel gave to the hold.
+    """
 
     payment_id: str
     serial: str
+    method: str
+    subject: str
+    notify_url: str
     channel_reference: str | None
     money: Money
     authorized: Money
@@ -246,12 +263,16 @@ class CallbackFacts(Frozen):
 
 
 class ChannelEvent(Frozen):
-    """News about one attempt for its payment's workflow: the callback kept as `callback_id`."""
+    """News about one attempt for its payment's workflow: the callback kept as `callback_id`.
+
+    News that a statement brought is kept in the same inbox, and says so in `source`.
+    """
 
     callback_id: str
     serial: str
     outcome: Outcome
     received_at: datetime
+    source: Literal["callback", "statement"] = "callback"
 
 
 class ChannelAccountStatus(StrEnum):

@@ -15,10 +15,14 @@ class AccountKind(StrEnum):
 
     CHANNEL_CLEARING = "1101"
     BANK = "1102"
+    SUSPENSE_DEBIT = "1201"
     MERCHANT_PENDING = "2101"
-    SUSPENSE_CREDIT = "2401"
     REFUND_IN_TRANSIT = "2301"
+    SUSPENSE_CREDIT = "2401"
     FEE_INCOME = "4101"
+    ROUNDING = "4102"
+    CHANNEL_FEE_COST = "5101"
+    LOSS = "5102"
 
 
 class LedgerAccountName(Frozen):

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.channel import Exchange, Frozen, NextAction, Route
-from models.money import Money
+from models.channel import CaptureMethod, Exchange, Frozen, NextAction, Route
+from models.money import AmountMinor, Money
 
 
 class PaymentStatus(StrEnum):
@@ -23,6 +23,22 @@ class PaymentStatus(StrEnum):
     CANCELED = "canceled"
     EXPIRED = "expired"
     REVIEW = "review"
+
+
+# A payment in one of these waits for nothing any more.
+PAYMENT_ENDS: frozenset[PaymentStatus] = frozenset(
+    {
+        PaymentStatus.SUCCEEDED,
+        PaymentStatus.PARTIALLY_CAPTURED,
+        PaymentStatus.FAILED,
+        PaymentStatus.CANCELED,
+        PaymentStatus.EXPIRED,
+    }
+)
+# It ended with money of the payer's in our books.
+CAPTURED: frozenset[PaymentStatus] = frozenset(
+    {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_CAPTURED}
+)
 
 
 class AttemptStatus(StrEnum):
@@ -77,7 +93,9 @@ class PaymentOrder(Frozen):
     """What an app ordered: the input of `PaymentWorkflow`, and the row written before it starts.
 
     `initiate_by` is the last moment at which starting is still what the payer expects: after an
-    outage an older order expires without the channel hearing of it.
+    outage an older order expires without the channel hearing of it. `capture_within` is how many
+    seconds the app wants money held at most, with manual capture; None is as long as the channel
+    holds it for sure.
     """
 
     payment_id: str
@@ -87,7 +105,8 @@ class PaymentOrder(Frozen):
     money: Money
     method: str
     subject: str
-    capture_method: Literal["automatic"] = "automatic"
+    capture_method: CaptureMethod = "automatic"
+    capture_within: int | None = None
     created_at: datetime
     expires_at: datetime
     initiate_by: datetime
@@ -124,8 +143,9 @@ class Preparation(Frozen):
 
     `refusal` is set instead of `attempt` when a verdict says no. `query_after` are the seconds of
     silence before each query (the last repeats), `find_out_within` how many seconds an unknown
-    outcome is queried before it is closed: recorded here, so that a changed setting does not change
-    the course of a payment under way.
+    outcome is queried before it is closed, `hold_within` how many seconds money is held before it
+    is released: recorded here, so that a changed setting does not change the course of a payment
+    under way.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -135,12 +155,14 @@ class Preparation(Frozen):
     notify_url: str = ""
     query_after: tuple[float, ...] = (30,)
     find_out_within: float = 600
+    hold_within: float = 0
 
 
 class PaymentState(Frozen):
     """Where a payment stands. `version` rises by one with every move and is the CAS token.
 
     `notified` counts the notifications so far: the next one's sequence number is one more.
+    `captured_minor` is what was taken; `capture_before` is when money that is held is released.
     """
 
     status: PaymentStatus
@@ -149,6 +171,8 @@ class PaymentState(Frozen):
     attempt_status: AttemptStatus | None = None
     failure: Failure | None = None
     next_action: NextAction | None = None
+    captured_minor: AmountMinor | None = None
+    capture_before: datetime | None = None
 
 
 class Transition(Frozen):
@@ -182,6 +206,14 @@ class Cancellation(Frozen):
     reason: str = ""
 
 
+class Capture(Frozen):
+    """A command to take `money` of what is held; the rest is released."""
+
+    command_id: str
+    requested_by: str
+    money: Money
+
+
 class Settlement(Frozen):
     """A payment's end, to be booked in one transaction: status, ledger entries, notification.
 
@@ -205,7 +237,10 @@ class Progress(Frozen):
 
 
 class LateSuccess(Frozen):
-    """Money that arrived for a payment that was already closed: input of `LateSuccessWorkflow`."""
+    """Money that arrived for a payment that was already closed: input of `LateSuccessWorkflow`.
+
+    `held`: the payer let it be set aside, and it was not taken.
+    """
 
     payment_id: str
     attempt_id: str
@@ -213,3 +248,4 @@ class LateSuccess(Frozen):
     policy: LateSuccessPolicy
     money: Money
     channel_reference: str
+    held: bool = False

@@ -1,6 +1,15 @@
 """What the steps of a payment take: one model for each activity."""
 
-from models.channel import Exchange, Frozen, PayRequest, QueryRequest, RefundRequest, Route
+from models.channel import (
+    CaptureRequest,
+    Exchange,
+    Frozen,
+    PayRequest,
+    QueryRequest,
+    RefundRequest,
+    Route,
+)
+from models.money import Money
 from models.payment import Attempt, PaymentOrder, Transition
 from models.refund import RefundOrder
 
@@ -27,6 +36,13 @@ class QueryStep(Frozen):
     route: Route
     request: QueryRequest
     until_known: bool = False
+
+
+class CaptureStep(Frozen):
+    """Take part or all of what a channel holds."""
+
+    route: Route
+    request: CaptureRequest
 
 
 class RecordStep(Frozen):
@@ -82,4 +98,20 @@ def query_of(order: PaymentOrder, attempt: Attempt) -> QueryRequest:
         money=order.money,
         expires_at=order.expires_at,
         channel_reference=attempt.channel_reference,
+        capture_method=order.capture_method,
+    )
+
+
+def capture_of(
+    order: PaymentOrder, attempt: Attempt, money: Money, *, notify_url: str
+) -> CaptureRequest:
+    return CaptureRequest(
+        payment_id=order.payment_id,
+        serial=attempt.serial,
+        method=order.method,
+        subject=order.subject,
+        notify_url=notify_url,
+        channel_reference=attempt.channel_reference,
+        money=money,
+        authorized=order.money,
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from models.channel import Frozen, NextAction
+from models.channel import CaptureMethod, Frozen, NextAction
 from models.money import AmountMinor, CurrencyCode
 from models.payment import AttemptStatus, Failure, PaymentOrder, PaymentState, PaymentStatus
 
@@ -41,6 +41,9 @@ class PaymentView(Frozen):
     updated_at: datetime
     expires_at: datetime
     succeeded_at: datetime | None
+    capture_method: CaptureMethod = "automatic"
+    amount_captured: AmountMinor = 0
+    capture_before: datetime | None = None
     amount_refunded: AmountMinor = 0
 
 

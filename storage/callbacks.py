@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, insert, select, text, update
@@ -46,27 +46,32 @@ class ParkedCallback(Frozen):
 
 # ---- keeping ----------------------------------------------------------------------------------
 
-# What the serial of a callback may name, by what the callback is about.
+# What the serial of a callback may name, by what the callback is about. Of money that was held
+# first, less than all may be taken.
 _OF_A_PAYMENT = """
-    SELECT id, app_id, payment_id, CAST(NULL AS text) AS refund_id, amount_minor, currency
-    FROM attempt
-    WHERE channel = :channel AND account_id = :account_id AND serial = :serial
+    SELECT attempt.id, attempt.app_id, attempt.payment_id, CAST(NULL AS text) AS refund_id,
+           attempt.amount_minor, attempt.currency,
+           payment.capture_method = 'manual' AND NOT CAST(:held AS boolean) AS may_be_less
+    FROM attempt JOIN payment ON payment.id = attempt.payment_id
+    WHERE attempt.channel = :channel AND attempt.account_id = :account_id
+      AND attempt.serial = :serial
 """
 _OF_A_REFUND = """
     SELECT refund.id, refund.app_id, refund.payment_id, refund.id AS refund_id,
-           refund.amount_minor, refund.currency
+           refund.amount_minor, refund.currency, false AS may_be_less
     FROM refund JOIN attempt ON attempt.id = refund.attempt_id
     WHERE refund.refund_serial = :serial
       AND attempt.channel = :channel AND attempt.account_id = :account_id
 """
 _KEEP = """
 INSERT INTO callback (
-    id, channel, account_id, channel_event_id, about, serial, outcome, channel_reference, match,
-    app_id, payment_id, refund_id, expected_minor, expected_currency, headers, body, received_at
+    id, channel, account_id, channel_event_id, about, source, serial, outcome, channel_reference,
+    match, app_id, payment_id, refund_id, expected_minor, expected_currency, headers, body,
+    received_at
 )
 SELECT
-    :id, :channel, :account_id, :channel_event_id, :about, :serial, CAST(:outcome AS jsonb),
-    :channel_reference,
+    :id, :channel, :account_id, :channel_event_id, :about, :source, :serial,
+    CAST(:outcome AS jsonb), :channel_reference,
     CASE WHEN found.id IS NULL THEN 'parked' WHEN found.disputed THEN 'disputed'
          ELSE 'matched' END,
     found.app_id, found.payment_id, found.refund_id,
@@ -78,6 +83,8 @@ LEFT JOIN LATERAL (
     SELECT *,
            CAST(:paid_minor AS bigint) IS NOT NULL
            AND (amount_minor, currency) <> (CAST(:paid_minor AS bigint), :paid_currency)
+           AND NOT (may_be_less AND currency = :paid_currency
+                    AND CAST(:paid_minor AS bigint) BETWEEN 1 AND amount_minor)
            AS disputed
     FROM ({named}) AS named
 ) AS found ON true
@@ -101,8 +108,9 @@ async def keep_callback(  # noqa: PLR0913  # the columns of one row, by name
     headers: Mapping[str, str],
     body: bytes,
     received_at: datetime,
+    source: Literal["callback", "statement"] = "callback",
 ) -> KeptCallback:
-    """Keep a verified callback and say which payment or refund it is about.
+    """Keep a verified callback, or a statement's line, and say what payment or refund it is about.
 
     It is matched by our serial on the account whose key verified it. Sent again, it is a DUPLICATE
     with the id, payment, refund and handled flag of the first; `expected` is filled in if that one
@@ -115,6 +123,8 @@ async def keep_callback(  # noqa: PLR0913  # the columns of one row, by name
         "account_id": account_id,
         "channel_event_id": facts.channel_event_id,
         "about": facts.about,
+        "source": source,
+        "held": isinstance(facts.outcome, Approved) and facts.outcome.held,
         "serial": facts.serial,
         "outcome": facts.outcome.model_dump_json(),
         "channel_reference": facts.channel_reference,
@@ -245,16 +255,24 @@ WITH found AS (
            AND (named.amount_minor, named.currency) <> (
                CAST(callback.outcome #>> '{money,amount_minor}' AS bigint),
                callback.outcome #>> '{money,currency}'
+           )
+           AND NOT (
+               named.may_be_less AND named.currency = callback.outcome #>> '{money,currency}'
+               AND CAST(callback.outcome #>> '{money,amount_minor}' AS bigint)
+                   BETWEEN 1 AND named.amount_minor
            ) AS disputed
     FROM callback CROSS JOIN LATERAL (
         SELECT attempt.app_id, attempt.payment_id, CAST(NULL AS text) AS refund_id,
-               attempt.amount_minor, attempt.currency
-        FROM attempt
+               attempt.amount_minor, attempt.currency,
+               payment.capture_method = 'manual'
+               AND NOT coalesce(CAST(callback.outcome ->> 'held' AS boolean), false) AS may_be_less
+        FROM attempt JOIN payment ON payment.id = attempt.payment_id
         WHERE callback.about = 'payment'
           AND (attempt.channel, attempt.account_id, attempt.serial)
             = (callback.channel, callback.account_id, callback.serial)
         UNION ALL
-        SELECT refund.app_id, refund.payment_id, refund.id, refund.amount_minor, refund.currency
+        SELECT refund.app_id, refund.payment_id, refund.id, refund.amount_minor, refund.currency,
+               false
         FROM refund JOIN attempt ON attempt.id = refund.attempt_id
         WHERE callback.about = 'refund' AND refund.refund_serial = callback.serial
           AND (attempt.channel, attempt.account_id) = (callback.channel, callback.account_id)
@@ -305,6 +323,7 @@ def _to_unhandled(row: RowMapping) -> UnhandledCallback:
             serial=row["serial"],
             outcome=_OUTCOME.validate_python(outcome),
             received_at=row["received_at"],
+            source=row["source"],
         ),
         payment_status=PaymentStatus(row["payment_status"]),
         account_id=row["account_id"],

@@ -51,8 +51,10 @@ WITH named AS (
         failure_detail = :failure_detail,
         next_action = CAST(:next_action AS jsonb),
         payer_code = CASE WHEN CAST(:status AS text) = 'created' THEN payer_code END,
-        succeeded_at = CASE WHEN CAST(:status AS text) = 'succeeded'
+        succeeded_at = CASE WHEN CAST(:status AS text) IN ('succeeded', 'partially_captured')
                             THEN coalesce(succeeded_at, CAST(:at AS timestamptz)) END,
+        captured_minor = CAST(:captured_minor AS bigint),
+        capture_before = CAST(:capture_before AS timestamptz),
         updated_at = :at
     WHERE id = :payment_id AND version = :from_version
       AND (CAST(:attempt_id AS text) IS NULL OR EXISTS (SELECT FROM named))
@@ -159,6 +161,8 @@ def _parameters(move: Move) -> Mapping[str, Parameter]:
         "failure_code": after.failure.code if after.failure else None,
         "failure_detail": after.failure.detail if after.failure else None,
         "next_action": after.next_action.model_dump_json() if after.next_action else None,
+        "captured_minor": after.captured_minor,
+        "capture_before": after.capture_before,
         "evidence_kind": transition.evidence.kind.value,
         "evidence_reference": transition.evidence.reference,
         "evidence_detail": transition.evidence.detail,

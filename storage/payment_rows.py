@@ -60,6 +60,7 @@ def to_order(row: RowMapping) -> PaymentOrder:
         method=row["method"],
         subject=row["subject"],
         capture_method=row["capture_method"],
+        capture_within=row["capture_within"],
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         initiate_by=row["initiate_by"],
@@ -78,6 +79,8 @@ def to_state(row: RowMapping) -> PaymentState:
         attempt_status=AttemptStatus(row["attempt_status"]) if row["attempt_status"] else None,
         failure=_to_failure(row),
         next_action=_to_next_action(row["next_action"]),
+        captured_minor=row["captured_minor"],
+        capture_before=row["capture_before"],
     )
 
 
@@ -106,6 +109,9 @@ def to_view(row: RowMapping) -> PaymentView:
         updated_at=row["updated_at"],
         expires_at=row["expires_at"],
         succeeded_at=row["succeeded_at"],
+        capture_method=row["capture_method"],
+        amount_captured=row["captured_minor"] or 0,
+        capture_before=row["capture_before"],
         amount_refunded=row["amount_refunded"],
     )
 

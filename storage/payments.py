@@ -18,6 +18,7 @@ from models.ledger import LedgerTransaction
 from models.merchant import App, Merchant
 from models.notification import Notification
 from models.payment import (
+    PAYMENT_ENDS,
     Attempt,
     PaymentOrder,
     PaymentState,
@@ -36,8 +37,6 @@ from storage.moves import Move, exchange_parameters, make_move
 from storage.paging import Cursor
 from storage.payment_rows import VIEW_QUERY, to_attempt, to_order, to_state, to_view
 
-_ENDED = ("succeeded", "failed", "canceled", "expired")
-
 
 class OrderFacts(Frozen):
     """What has to be known to decide on an order: `accounts` are active and take its method."""
@@ -53,13 +52,13 @@ _RECORD_ORDER = text("""
 WITH recorded AS (
     INSERT INTO payment (
         id, app_id, merchant_id, order_no, amount_minor, currency, method, subject,
-        capture_method, status, version, notified, late_success, fingerprint, return_url,
-        payer_code, request_id, created_at, updated_at, expires_at, initiate_by
+        capture_method, capture_within, status, version, notified, late_success, fingerprint,
+        return_url, payer_code, request_id, created_at, updated_at, expires_at, initiate_by
     )
     VALUES (
         :payment_id, :app_id, :merchant_id, :order_no, :amount_minor, :currency, :method, :subject,
-        :capture_method, 'created', 1, 0, :late_success, :fingerprint, :return_url,
-        :payer_code, :request_id, :created_at, :created_at, :expires_at, :initiate_by
+        :capture_method, :capture_within, 'created', 1, 0, :late_success, :fingerprint,
+        :return_url, :payer_code, :request_id, :created_at, :created_at, :expires_at, :initiate_by
     )
     ON CONFLICT (app_id, order_no) DO NOTHING
     RETURNING id, app_id
@@ -348,7 +347,7 @@ async def open_payments(
     """Payments that have not ended, oldest first: each must have an open run."""
     rows = await connection.execute(
         select(PAYMENT)
-        .where(PAYMENT.c.status.not_in(_ENDED), PAYMENT.c.created_at < created_before)
+        .where(PAYMENT.c.status.not_in(PAYMENT_ENDS), PAYMENT.c.created_at < created_before)
         .order_by(PAYMENT.c.created_at, PAYMENT.c.id)
         .limit(limit)
     )

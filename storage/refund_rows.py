@@ -1,6 +1,6 @@
 """Rows of refunds as models."""
 
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import RowMapping, Select, func, select
 
 from models.channel import Route
 from models.money import Money
@@ -15,7 +15,7 @@ ORDER_QUERY: Select[tuple[object, ...]] = (
         REFUND,
         PAYMENT.c.merchant_id,
         PAYMENT.c.method,
-        PAYMENT.c.amount_minor.label("paid_minor"),
+        func.coalesce(PAYMENT.c.captured_minor, PAYMENT.c.amount_minor).label("paid_minor"),
         ATTEMPT.c.number.label("attempt_number"),
         ATTEMPT.c.serial.label("attempt_serial"),
         ATTEMPT.c.channel.label("attempt_channel"),

@@ -37,7 +37,8 @@ from storage.refund_rows import ORDER_QUERY, to_refund_order, to_refund_state, t
 _RECORD = text("""
 WITH target AS (
     SELECT payment.id AS target_id, payment.app_id AS target_app_id, payment.merchant_id,
-           payment.method, payment.status AS payment_status, payment.amount_minor AS paid_minor,
+           payment.method, payment.status AS payment_status,
+           coalesce(payment.captured_minor, payment.amount_minor) AS paid_minor,
            payment.currency AS paid_currency, app.refund_approval_above_minor,
            attempt.id AS charged_id, attempt.number AS attempt_number,
            attempt.serial AS attempt_serial, attempt.channel AS attempt_channel,
@@ -47,7 +48,8 @@ WITH target AS (
            attempt.amount_minor AS attempt_amount_minor, attempt.currency AS attempt_currency,
            attempt.channel_reference AS attempt_channel_reference,
            attempt.id IS NOT NULL
-           AND (payment.status = 'succeeded') = (CAST(:funding AS text) = 'merchant') AS has_money
+           AND (payment.status IN ('succeeded', 'partially_captured'))
+             = (CAST(:funding AS text) = 'merchant') AS has_money
     FROM payment
     JOIN app ON app.id = payment.app_id
     LEFT JOIN attempt ON attempt.payment_id = payment.id AND attempt.status = 'charged'

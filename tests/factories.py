@@ -173,6 +173,11 @@ def a_transition(
         version=before.version + 1,
         notified=before.notified + told,
         attempt_status=attempt_status or before.attempt_status,
+        captured_minor=(
+            order.money.amount_minor
+            if AttemptStatus.CHARGED is attempt_status or to is PaymentStatus.SUCCEEDED
+            else before.captured_minor
+        ),
     )
     return Transition(
         payment_id=order.payment_id,

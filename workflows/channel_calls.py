@@ -6,9 +6,17 @@ from temporalio.workflow import ActivityHandle
 
 from activities.channel import ChannelActivities
 from models.channel import Answer, PayRequest
+from models.money import Money
 from models.payment import Attempt, PaymentOrder, Preparation
 from models.refund import RefundOrder
-from models.steps import PayStep, QueryStep, query_of, refund_step
+from models.steps import (
+    CaptureStep,
+    PayStep,
+    QueryStep,
+    capture_of,
+    query_of,
+    refund_step,
+)
 from workflows import options
 from workflows.findings import Finding, from_failure
 from workflows.queues import channel_queue
@@ -26,6 +34,7 @@ async def send(order: PaymentOrder, attempt: Attempt, prepared: Preparation) -> 
         notify_url=prepared.notify_url,
         return_url=order.return_url,
         payer_code=order.payer_code,
+        capture_method=order.capture_method,
     )
     try:
         answer = await workflow.execute_activity_method(
@@ -37,7 +46,7 @@ async def send(order: PaymentOrder, attempt: Attempt, prepared: Preparation) -> 
         )
     except ActivityError as error:
         return from_failure(error, may_have_been_sent=prepared.repeat_safe)
-    return Finding.from_answer(answer).checked(order.money)
+    return Finding.from_answer(answer).checked(order)
 
 
 def start_query(
@@ -69,7 +78,7 @@ async def second_opinion(order: PaymentOrder, attempt: Attempt) -> Finding:
         answer = await start_query(order, attempt, until_known_within=within)
     except ActivityError as error:
         return from_failure(error, may_have_been_sent=True)
-    return Finding.from_query(answer).checked(order.money)
+    return Finding.from_query(answer).checked(order)
 
 
 async def tell_to_close(order: PaymentOrder, attempt: Attempt) -> Finding:
@@ -87,6 +96,41 @@ async def tell_to_close(order: PaymentOrder, attempt: Attempt) -> Finding:
     return Finding.from_query(answer)
 
 
+async def capture(
+    order: PaymentOrder, attempt: Attempt, money: Money, *, notify_url: str
+) -> Finding:
+    """Take `money` of what is held. Never "not sent": only the channel can say that it did not."""
+    try:
+        answer = await workflow.execute_activity_method(
+            ChannelActivities.capture,
+            CaptureStep(
+                route=attempt.route,
+                request=capture_of(order, attempt, money, notify_url=notify_url),
+            ),
+            task_queue=channel_queue(attempt.route.channel),
+            summary=f"capture {money} of {attempt.serial}",
+            **options.SEND_ONCE,
+        )
+    except ActivityError as error:
+        return from_failure(error, may_have_been_sent=True)
+    return Finding.from_answer(answer).checked(order)
+
+
+async def release(order: PaymentOrder, attempt: Attempt) -> Finding:
+    """Give up what is held; the query after it decides."""
+    try:
+        answer = await workflow.execute_activity_method(
+            ChannelActivities.void,
+            QueryStep(route=attempt.route, request=query_of(order, attempt)),
+            task_queue=channel_queue(attempt.route.channel),
+            summary=f"release {attempt.serial}",
+            **options.CLOSE,
+        )
+    except ActivityError as error:
+        return from_failure(error, may_have_been_sent=True)
+    return Finding.from_answer(answer)
+
+
 async def refund(order: RefundOrder) -> Finding:
     """Ask for a refund under its own number: a repeat moves nothing twice."""
     try:
@@ -99,7 +143,7 @@ async def refund(order: RefundOrder) -> Finding:
         )
     except ActivityError as error:
         return from_failure(error, may_have_been_sent=False)
-    return Finding.from_answer(answer)
+    return Finding.from_answer(answer).exactly(order.money)
 
 
 async def query_refund(order: RefundOrder) -> Finding:
@@ -114,4 +158,4 @@ async def query_refund(order: RefundOrder) -> Finding:
         )
     except ActivityError as error:
         return from_failure(error, may_have_been_sent=True)
-    return Finding.from_query(answer)
+    return Finding.from_query(answer).exactly(order.money)

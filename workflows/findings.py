@@ -18,7 +18,14 @@ from models.channel import (
     Unknown,
 )
 from models.money import Money
-from models.payment import Attempt, Cancellation, Evidence, EvidenceKind, PaymentState
+from models.payment import (
+    Attempt,
+    Cancellation,
+    Evidence,
+    EvidenceKind,
+    PaymentOrder,
+    PaymentState,
+)
 
 
 class Finding(Frozen):
@@ -101,12 +108,26 @@ class Finding(Frozen):
         """Whether a callback came that does not say what happened."""
         return isinstance(self.outcome, Unknown) and self.evidence.kind is EvidenceKind.CALLBACK
 
-    def checked(self, asked: Money) -> Self:
+    @property
+    def is_held(self) -> bool:
+        """Whether the money is set aside for us, and not taken."""
+        return isinstance(self.outcome, Approved) and self.outcome.held
+
+    def checked(self, order: PaymentOrder) -> Self:
         """Money of another amount is not this payment's: a person has to look at it."""
         outcome = self.outcome
-        if not isinstance(outcome, Approved) or outcome.money == asked:
+        if not isinstance(outcome, Approved) or _fits(outcome, order):
             return self
-        detail = f"the channel took {outcome.money}, the order is {asked}"
+        did = "holds" if outcome.held else "took"
+        detail = f"the channel {did} {outcome.money}, the order is {order.money}"
+        return self.model_copy(update={"outcome": Unknown(detail=detail)})
+
+    def exactly(self, money: Money) -> Self:
+        """A refund of another amount is not the one that was asked for."""
+        outcome = self.outcome
+        if not isinstance(outcome, Approved) or outcome.money == money:
+            return self
+        detail = f"the channel gave back {outcome.money}, the refund is {money}"
         return self.model_copy(update={"outcome": Unknown(detail=detail)})
 
     def applied_to(self, attempt: Attempt, after: PaymentState) -> Attempt:
@@ -121,10 +142,22 @@ class Finding(Frozen):
         return attempt.model_copy(update={"channel_reference": told or attempt.channel_reference})
 
 
+def _fits(approved: Approved, order: PaymentOrder) -> bool:
+    """All of an order is taken or held; less only of an order that was to be held first."""
+    if approved.money == order.money:
+        return not approved.held or order.capture_method == "manual"
+    return (
+        order.capture_method == "manual"
+        and not approved.held
+        and approved.money.currency == order.money.currency
+        and 0 < approved.money.amount_minor < order.money.amount_minor
+    )
+
+
 def from_event(event: ChannelEvent) -> Finding:
     return Finding(
         outcome=event.outcome,
-        evidence=Evidence(kind=EvidenceKind.CALLBACK, reference=event.callback_id),
+        evidence=Evidence(kind=EvidenceKind(event.source), reference=event.callback_id),
     )
 
 

@@ -13,10 +13,12 @@ from temporalio.workflow import ParentClosePolicy
 from activities.ledger import LedgerActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
-from models.channel import Declined
+from models.channel import Declined, Unknown
 from models.ids import refund_workflow_id
 from models.payment import LateSuccess, LateSuccessPolicy, PaymentState
-from workflows import channel_calls, options
+from models.steps import LateCase
+from workflows import channel_calls, held_money, options
+from workflows.findings import Finding
 from workflows.refund import RefundWorkflow
 
 
@@ -32,6 +34,8 @@ class LateSuccessWorkflow:
             RecordActivities.read_late_case, late, **options.OUR_RECORDS
         )
         finding = await channel_calls.second_opinion(case.order, case.attempt)
+        if finding.is_held:
+            finding = await self._release(case)
         if isinstance(finding.outcome, Declined):
             await workflow.execute_local_activity_method(
                 LedgerActivities.dismiss_late, late, **options.OUR_RECORDS
@@ -46,6 +50,20 @@ class LateSuccessWorkflow:
         if late.policy is LateSuccessPolicy.REFUND:
             await self._give_back(late)
         return state
+
+    async def _release(self, case: LateCase) -> Finding:
+        """Give up money that was set aside for a payment that was over: nobody wants it."""
+        pauses = iter(held_money.ASK_AGAIN_AFTER)
+        pause = next(pauses)
+        while True:
+            told = await channel_calls.release(case.order, case.attempt)
+            finding = await channel_calls.second_opinion(case.order, case.attempt)
+            if finding.is_final and not finding.is_held:
+                return finding
+            if isinstance(finding.outcome, Unknown) and isinstance(told.outcome, Declined):
+                return told
+            await workflow.sleep(pause, summary="before releasing it again")
+            pause = next(pauses, pause)
 
     async def _give_back(self, late: LateSuccess) -> None:
         """Start the refund of money that waits in suspense; it goes on without this run."""

@@ -1,8 +1,8 @@
 """One payment, from the order to its end.
 
 Validate, assess, route and reserve -> send to the channel -> wait for news, asking after silence ->
-close when the payer's time is up -> settle. Only evidence moves the status: the channel's answer, a
-verified callback, a query, or a command.
+close when the payer's time is up -> settle, or hold the money until it is captured. Only evidence
+moves the status: the channel's answer, a verified callback, a query, or a command.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from models.channel import (
 from models.payment import (
     Attempt,
     Cancellation,
+    Capture,
     Evidence,
     EvidenceKind,
     Failure,
@@ -34,14 +35,14 @@ from models.payment import (
     PaymentState,
     Preparation,
     Progress,
-    Settlement,
-    Transition,
 )
-from models.steps import PrepareStep, RecordStep
-from workflows import bookings, channel_calls, options
+from models.steps import PrepareStep
+from workflows import channel_calls, options
+from workflows.commands import Commands
 from workflows.findings import Finding, from_event, from_failure
+from workflows.held_money import HeldMoney
+from workflows.journal import Journal
 from workflows.news import News
-from workflows.reports import report
 
 # Another account is tried only while nothing was sent; three is enough for any outage.
 ROUTES_MAX = 3
@@ -54,18 +55,14 @@ class PaymentWorkflow:
     @workflow.init
     def __init__(self, order: PaymentOrder) -> None:
         self._order = order
-        self._state = lifecycle.created()
-        self._initiated = False
         self._news = News()
-        self._cancellation: Cancellation | None = None
+        self._commands = Commands()
+        self._journal = Journal(order, self._news)
         self._cancel_tried = False
         self._told_to_close = False
         self._in_review = False
         self._prepared = Preparation(verdicts=())
         self._queries = 0
-        self._progress = Progress(
-            status=self._state.status, doing="deciding", next_step="call the channel"
-        )
 
     @workflow.run
     async def run(self, order: PaymentOrder) -> PaymentState:
@@ -77,20 +74,20 @@ class PaymentWorkflow:
             except asyncio.CancelledError:
                 if process.cancelled():
                     raise
-                self._cancellation = self._cancellation or Cancellation(
-                    command_id="temporal-cancel", requested_by="temporal"
+                self._commands.hear_cancellation(
+                    Cancellation(command_id="temporal-cancel", requested_by="temporal")
                 )
         await process
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._state
+        return self._journal.state
 
     # ---- messages: they record, `_process` decides -----------------------------------------------
 
     @workflow.update
     async def initiate(self, initiation: Initiation) -> InitiationResult:
         """Wait for the channel's first answer: what the API hands to the app."""
-        await workflow.wait_condition(lambda: self._initiated)
-        return InitiationResult(payment_id=self._order.payment_id, state=self._state)
+        await workflow.wait_condition(lambda: self._journal.is_answered)
+        return InitiationResult(payment_id=self._order.payment_id, state=self._journal.state)
 
     @initiate.validator
     def _same_order(self, initiation: Initiation) -> None:
@@ -100,9 +97,21 @@ class PaymentWorkflow:
     @workflow.update
     async def cancel(self, cancellation: Cancellation) -> PaymentState:
         """Ask for the end and wait for it: canceled, or succeeded when the payer was faster."""
-        self._cancellation = self._cancellation or cancellation
-        await workflow.wait_condition(lambda: lifecycle.is_end(self._state.status))
-        return self._state
+        self._commands.hear_cancellation(cancellation)
+        return await self._end()
+
+    @workflow.update
+    async def end(self) -> PaymentState:
+        """Wait for the end."""
+        return await self._end()
+
+    @workflow.signal
+    def capture(self, capture: Capture) -> None:
+        """Take part or all of what is held; the rest is released. The first one counts.
+
+        A signal, since it must not be lost: the caller waits for the `end` in a second step.
+        """
+        self._commands.hear_capture(capture)
 
     @workflow.signal
     def channel_event(self, event: ChannelEvent) -> None:
@@ -111,7 +120,11 @@ class PaymentWorkflow:
 
     @workflow.query
     def progress(self) -> Progress:
-        return self._progress
+        return self._journal.progress
+
+    async def _end(self) -> PaymentState:
+        await workflow.wait_condition(lambda: lifecycle.is_end(self._journal.state.status))
+        return self._journal.state
 
     # ---- the process -----------------------------------------------------------------------------
 
@@ -130,7 +143,11 @@ class PaymentWorkflow:
                 finding = await self._await_news(attempt)
         if not isinstance(finding.outcome, Approved):
             finding = self._news_of_money(attempt) or finding
-        await self._settle(attempt, finding)
+        if finding.is_held:
+            held = HeldMoney(self._journal, self._news, self._commands, self._prepared)
+            await held.settle(attempt, finding)
+        else:
+            await self._settle(attempt, finding)
 
     async def _send_on_some_route(self) -> tuple[Attempt | None, Finding]:
         """Decide, reserve and send; on to another account only while nothing was sent."""
@@ -144,9 +161,11 @@ class PaymentWorkflow:
                     await self._refuse(prepared)
                 return attempt, finding
             if attempt is not None:
-                await self._record(lifecycle.not_sent(self._state), attempt, finding)
+                await self._journal.record(
+                    lifecycle.not_sent(self._journal.state), attempt, finding
+                )
             attempt = prepared.attempt
-            self._report("waiting for the channel's answer", "hand the answer to the app")
+            self._journal.report("waiting for the channel's answer", "hand the answer to the app")
             finding = await channel_calls.send(self._order, attempt, prepared)
             if not isinstance(finding.outcome, NotAttempted):
                 break
@@ -200,7 +219,7 @@ class PaymentWorkflow:
 
         A callback that does not say either ends one question, not the asking.
         """
-        self._report("finding out what the channel did", "settle what the query says")
+        self._journal.report("finding out what the channel did", "settle what the query says")
         until = workflow.now() + timedelta(seconds=self._prepared.find_out_within)
         finding = await self._ask(attempt, until=until)
         while finding.is_unknown_callback and workflow.now() < until:
@@ -215,8 +234,8 @@ class PaymentWorkflow:
 
         That the channel says "closed" is an answer only if the query after it does not say "paid".
         """
-        self._report("closing the payment at the channel", "settle what the query says")
-        self._cancel_tried = self._cancellation is not None
+        self._journal.report("closing the payment at the channel", "settle what the query says")
+        self._cancel_tried = self._commands.cancellation is not None
         finding = await self._ask(attempt)
         for pause in options.CLOSE_PAUSES[:1] if self._in_review else options.CLOSE_PAUSES:
             if finding.is_final:
@@ -228,8 +247,8 @@ class PaymentWorkflow:
             finding = await self._ask(attempt)
             if not finding.is_final and isinstance(closed.outcome, Declined):
                 return closed
-            if self._cancellation and finding.is_unopened:
-                return Finding.canceled_unopened(self._cancellation)
+            if self._commands.cancellation and finding.is_unopened:
+                return Finding.canceled_unopened(self._commands.cancellation)
         if not finding.is_final:
             await self._ask_a_person(attempt, finding)
         return finding
@@ -239,12 +258,13 @@ class PaymentWorkflow:
         if isinstance(finding.outcome, Approved):
             self._news.take(attempt.serial)  # whatever else they say, this answers them
         after = lifecycle.ended(
-            self._state,
+            self._journal.state,
             finding.outcome,
+            ordered=self._order.money,
             is_overdue=workflow.now() >= self._order.expires_at,
-            is_canceled=self._cancellation is not None,
+            is_canceled=self._commands.cancellation is not None,
         )
-        await self._book(after, finding.evidence, attempt=attempt, finding=finding)
+        await self._journal.book(after, finding.evidence, attempt=attempt, finding=finding)
 
     # ---- its steps, in the order used ------------------------------------------------------------
 
@@ -253,70 +273,38 @@ class PaymentWorkflow:
         if workflow.now() >= self._order.initiate_by:
             detail = "it was too late to start; nothing was sent"
             evidence = Evidence(kind=EvidenceKind.TIMER, detail=detail)
-            await self._book(lifecycle.expired(self._state), evidence)
-        elif self._cancellation is not None:
-            evidence = Finding.canceled_unopened(self._cancellation).evidence
-            await self._book(lifecycle.canceled(self._state), evidence)
-        return lifecycle.is_end(self._state.status)
+            await self._journal.book(lifecycle.expired(self._journal.state), evidence)
+        elif self._commands.cancellation is not None:
+            evidence = Finding.canceled_unopened(self._commands.cancellation).evidence
+            await self._journal.book(lifecycle.canceled(self._journal.state), evidence)
+        return lifecycle.is_end(self._journal.state.status)
 
     async def _refuse(self, prepared: Preparation) -> None:
         refusal = prepared.refusal or Failure(code="refused", detail="refused by our own rules")
         evidence = Evidence(kind=EvidenceKind.VERDICT, detail=refusal.detail)
-        await self._book(lifecycle.refused(self._state, refusal), evidence)
+        await self._journal.book(lifecycle.refused(self._journal.state, refusal), evidence)
 
     async def _note(self, attempt: Attempt, finding: Finding) -> None:
         """Write down a move that is not an end, if it is a move at all."""
-        after = lifecycle.answered(self._state, finding.outcome)
-        if self._in_review or not lifecycle.differs(self._state, after):
+        after = lifecycle.answered(self._journal.state, finding.outcome)
+        if self._in_review or not lifecycle.differs(self._journal.state, after):
             return
-        await self._record(after, attempt, finding)
+        await self._journal.record(after, attempt, finding)
         workflow.upsert_search_attributes(
             [
                 search_attributes.CHANNEL.value_set(attempt.route.channel),
                 search_attributes.PAYMENT_STATUS.value_set(after.status.value),
             ]
         )
-        self._initiated = self._initiated or not isinstance(finding.outcome, Unknown)
+        self._journal.is_answered |= not isinstance(finding.outcome, Unknown)
 
     async def _ask_a_person(self, attempt: Attempt, finding: Finding) -> None:
         """Every road to an answer was tried: park it, tell the app, and go on listening."""
         if self._in_review:
             return
         self._in_review = True
-        after = lifecycle.needs_review(self._state)
-        await self._book(after, finding.evidence, attempt=attempt, finding=finding)
-
-    async def _record(self, after: PaymentState, attempt: Attempt, finding: Finding) -> None:
-        step = RecordStep(
-            transition=self._transition(after, finding.evidence),
-            attempt=finding.applied_to(attempt, after),
-            exchange=finding.exchange,
-        )
-        await bookings.record(step)
-        self._state = after
-
-    async def _book(
-        self,
-        after: PaymentState,
-        evidence: Evidence,
-        *,
-        attempt: Attempt | None = None,
-        finding: Finding | None = None,
-    ) -> None:
-        settlement = Settlement(
-            order=self._order,
-            attempt=finding.applied_to(attempt, after) if attempt and finding else attempt,
-            transition=self._transition(after, evidence),
-            callback_ids=self._news.weighed,
-            exchange=finding.exchange if finding else None,
-        )
-        await bookings.book(settlement)
-        self._state = after
-        workflow.upsert_search_attributes(
-            [search_attributes.PAYMENT_STATUS.value_set(after.status.value)]
-        )
-        self._report(f"{after.status}, decided by {evidence.kind}", "nothing")
-        self._initiated = True
+        after = lifecycle.needs_review(self._journal.state)
+        await self._journal.book(after, finding.evidence, attempt=attempt, finding=finding)
 
     async def _ask(self, attempt: Attempt, *, until: datetime | None = None) -> Finding:
         """Query the channel: one round, or until it is known.
@@ -337,11 +325,11 @@ class PaymentWorkflow:
         except ActivityError as error:
             news = None if self._told_to_close else self._take_news(attempt)
             return news or from_failure(error, may_have_been_sent=True)
-        return Finding.from_query(answer).checked(self._order.money)
+        return Finding.from_query(answer).checked(self._order)
 
     def _take_news(self, attempt: Attempt) -> Finding | None:
         event = self._news.take(attempt.serial)
-        return from_event(event).checked(self._order.money) if event else None
+        return from_event(event).checked(self._order) if event else None
 
     def _news_of_money(self, attempt: Attempt) -> Finding | None:
         """A callback that says paid, if one waits: it beats a refusal, but no close of ours."""
@@ -353,10 +341,10 @@ class PaymentWorkflow:
         return self._has_new_cancel() or (self._wants_close() and not self._in_review)
 
     def _has_new_cancel(self) -> bool:
-        return self._cancellation is not None and not self._cancel_tried
+        return self._commands.cancellation is not None and not self._cancel_tried
 
     def _wants_close(self) -> bool:
-        return self._cancellation is not None or workflow.now() >= self._order.expires_at
+        return self._commands.cancellation is not None or workflow.now() >= self._order.expires_at
 
     def _silence(self) -> timedelta:
         """How long to listen before asking: step by step, and never past the payer's time."""
@@ -370,7 +358,7 @@ class PaymentWorkflow:
     async def _news_within(self, silence: timedelta) -> bool:
         """Whether a callback or a cancellation arrived before `silence` was over."""
         waiting_for = "a person has to look" if self._in_review else "waiting for the payer"
-        self._report(waiting_for, "ask the channel", workflow.now() + silence)
+        self._journal.report(waiting_for, "ask the channel", workflow.now() + silence)
         try:
             await workflow.wait_condition(
                 lambda: self._news.is_waiting or self._has_new_cancel(),
@@ -380,17 +368,3 @@ class PaymentWorkflow:
         except TimeoutError:
             return False
         return True
-
-    def _transition(self, after: PaymentState, evidence: Evidence) -> Transition:
-        return Transition(
-            payment_id=self._order.payment_id,
-            before=self._state,
-            after=after,
-            evidence=evidence,
-            at=workflow.now(),
-        )
-
-    def _report(self, doing: str, next_step: str, next_step_at: datetime | None = None) -> None:
-        self._progress = report(
-            self._order, self._state, doing=doing, next_step=next_step, next_step_at=next_step_at
-        )

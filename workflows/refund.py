@@ -10,7 +10,6 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from activities.refunds import RefundActivities
 from domain import refund_lifecycle as lifecycle
 from models.channel import Approved, ChannelEvent, Declined, NotAttempted, Pending, Unknown
 from models.refund import (
@@ -22,7 +21,7 @@ from models.refund import (
     RefundStatus,
     RefundTransition,
 )
-from workflows import channel_calls, options
+from workflows import bookings, channel_calls
 from workflows.findings import Finding, from_event
 from workflows.news import News
 
@@ -151,7 +150,7 @@ class RefundWorkflow:
         event = self._news.take(self._order.refund_serial)
         if event is None or isinstance(event.outcome, Unknown):
             return await self._ask()
-        return from_event(event)
+        return from_event(event).exactly(self._order.money)
 
     async def _ask(self) -> Finding:
         if not self._was_sent:
@@ -184,11 +183,6 @@ class RefundWorkflow:
             exchange=finding.exchange,
             callback_ids=self._news.weighed,
         )
-        await workflow.execute_local_activity_method(
-            RefundActivities.book_refund,
-            move,
-            **options.OUR_RECORDS,
-            summary=f"book {after.status}",
-        )
+        await bookings.book_refund(move)
         self._state = after
         self._initiated = self._initiated or lifecycle.is_end(after.status)

@@ -38,6 +38,12 @@ from models.channel import (
 )
 from models.errors import ChannelMisconfigured
 
+# An authorization made online stands for seven days on most networks (what the merchant starts
+# alone may stand for less, which we do not do); then Stripe cancels the intent by itself.
+# Source: docs.stripe.com/payments/extended-authorization, "default authorization validity period",
+# and docs.stripe.com/payments/place-a-hold-on-a-payment-method; read 2026-11-20.
+HOLD_SECONDS = 7 * 24 * 3600
+
 CAPABILITIES = Capabilities(
     methods=(
         # The Idempotency-Key is our serial: for at least a day Stripe answers a repeat with what
@@ -48,6 +54,7 @@ CAPABILITIES = Capabilities(
             repeat_safe=True,
             needs_payer_code=True,
             manual_capture=True,
+            hold_seconds=HOLD_SECONDS,
         ),
     ),
     operations=frozenset(Operation),
@@ -60,11 +67,7 @@ CAPABILITIES = Capabilities(
 
 
 class StripeChannel:
-    """Stripe's card payments as a `Channel`, `Refunding` and `Capturing`.
-
-    Approved, said of a payment with `capture_method` "manual" before its capture, means that the
-    money is authorized and held (for seven days), not taken.
-    """
+    """Stripe's card payments as a `Channel`, `Refunding` and `Capturing`."""
 
     name = "stripe"
     capabilities = CAPABILITIES

@@ -36,14 +36,14 @@ TAKEN = "succeeded"
 def outcome_of(intent: Intent, *, paid_at: datetime | None = None) -> Outcome:
     """The outcome an intent tells.
 
-    On a payment with manual capture Approved means authorized: `money` is what is held, and after
-    the capture what was taken of it.
+    On a payment with manual capture `money` is what is held, and after the capture what was taken
+    of it: all that was held, or a part.
     """
     match intent.status:
         case "succeeded":
             return _approved(intent, intent.amount_received, paid_at)
         case "requires_capture" if intent.capture_method == "manual":
-            return _approved(intent, intent.amount_capturable, paid_at)
+            return _approved(intent, intent.amount_capturable, paid_at, held=True)
         case "requires_action" | "requires_confirmation" | "processing":
             return Pending(
                 detail=intent.status.replace("_", " "),
@@ -223,15 +223,18 @@ def instant(seconds: int) -> datetime | None:
         return None
 
 
-def _approved(intent: Intent, amount: int, paid_at: datetime | None) -> Outcome:
+def _approved(
+    intent: Intent, amount: int, paid_at: datetime | None, *, held: bool = False
+) -> Outcome:
     """Approved for all of what was asked; less only where less may have been captured."""
-    if amount != intent.amount and (intent.capture_method != "manual" or intent.status == HELD):
+    part_of_hold = intent.capture_method == "manual" and not held and 0 < amount < intent.amount
+    if amount != intent.amount and not part_of_hold:
         return Unknown(detail=f"{intent.status}, but {amount} of {intent.amount} minor units")
     try:
         money = money_of(amount, intent.currency)
     except ValueError as error:
         return Unknown(detail=f"{intent.status}, but the amount cannot be read: {error}"[:400])
-    return Approved(channel_reference=intent.id, money=money, paid_at=paid_at)
+    return Approved(channel_reference=intent.id, money=money, paid_at=paid_at, held=held)
 
 
 def _next_action(intent: Intent) -> NextAction | None:

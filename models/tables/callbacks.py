@@ -12,6 +12,7 @@ CALLBACK = Table(
     Column("channel", Text, nullable=False),
     Column("account_id", Text, nullable=False),
     Column("channel_event_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
     Column("serial", Text, nullable=False),
     Column("outcome", JSONB, nullable=False),
     Column("channel_reference", Text),

@@ -56,8 +56,11 @@ BODIES: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]]
             "return_url": (*optional(TEXT), "javascript:alert(1)", "ftp://a.example", "https://"),
             "payer_code": (*optional(TEXT), "4111111111111111", "281234567890123456"),
             "late_success": (*optional(TEXT), "keep", "ACCEPT"),
+            "capture_method": (*optional(TEXT), "later", "MANUAL", "manual"),
+            "capture_within": (*WHOLE, 0, 59, 31_536_001, 3600),
         },
     ),
+    ("POST", "/v1/payments/{payment_id}/capture"): ({}, {"amount": optional(AMOUNT)}),
     ("POST", "/v1/payments/{payment_id}/cancel"): ({}, {"reason": optional(FREE_TEXT)}),
     ("POST", "/v1/refunds"): (
         {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.payments import NewPayment
+from api.new_payment import NewPayment
 from api.requests import BODY_MAX, RawBody, parse
 from models.errors import InvalidRequest
 

@@ -22,6 +22,7 @@ from models.channel import (
     Answer,
     Approved,
     CallbackFacts,
+    CaptureRequest,
     Declined,
     Outcome,
     PayRequest,
@@ -63,6 +64,13 @@ class TestPay:
     capabilities = Capabilities(
         methods=(
             Method(name="test_qr", title="QR code", repeat_safe=True),
+            Method(
+                name="test_hold",
+                title="Held at once",
+                repeat_safe=True,
+                manual_capture=True,
+                hold_seconds=7 * 86_400,
+            ),
             Method(name="test_slow", title="QR code, after a while", repeat_safe=True),
             Method(
                 name="test_code",
@@ -87,6 +95,8 @@ class TestPay:
         self.pay_calls: list[str] = []
         self.asked: dict[str, int] = {}
         self.says: dict[str, Outcome] = {}
+        self.captured: list[Money] = []
+        self.capture_says: dict[str, Outcome] = {}
         self.refund_calls: list[str] = []
         self.refund_says: dict[str, Outcome] = {}
         self.may_refund: dict[str, asyncio.Event] = {}
@@ -98,12 +108,27 @@ class TestPay:
             self.news.set()
             await self.may_answer.wait()
             self.waiting -= 1
+        if request.capture_method == "manual":
+            return Answer(outcome=self._hold(request.money))
         if request.method == "test_code":
             return Answer(outcome=Approved(channel_reference="till-1", money=request.money))
         code = ShowQrCode(
             content=f"https://qr.example/{request.serial}", expires_at=request.expires_at
         )
         return Answer(outcome=Pending(next_action=code))
+
+    def _hold(self, money: Money) -> Approved:
+        return Approved(channel_reference="auth-1", money=money, held=True)
+
+    async def capture(self, account: Account, request: CaptureRequest, now: datetime) -> Answer:
+        """Takes at once, unless the serial was told to say something else."""
+        self.captured.append(request.money)
+        taken = Approved(channel_reference="trade-1", money=request.money)
+        return Answer(outcome=self.capture_says.get(request.serial, taken))
+
+    async def void(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
+        self.says[request.serial] = Declined(code="closed", detail="released")
+        return Answer(outcome=self.says[request.serial])
 
     async def query(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
         self.asked[request.serial] = self.asked.get(request.serial, 0) + 1

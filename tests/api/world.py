@@ -100,7 +100,7 @@ class World:
             body={
                 "merchant_id": merchant.json()["id"],
                 "channel": testpay.NAME,
-                "methods": ["test_qr", "test_slow", "test_code"],
+                "methods": ["test_qr", "test_hold", "test_slow", "test_code"],
                 "fee_bps": 60,
                 "parameters": testpay.PARAMETERS,
             },
@@ -132,6 +132,19 @@ class World:
     ) -> httpx.Response:
         body = refund_body(payment_id, **fields)
         return await self.call("POST", "/v1/refunds", key=tenant.key, body=body, headers=headers)
+
+    async def held_payment(self, tenant: Tenant, **fields: Any) -> str:
+        """The id of a payment whose money the channel holds."""
+        answer = await self.pay(
+            tenant, **({"method": "test_hold", "capture_method": "manual"} | fields)
+        )
+        assert answer.json()["status"] == "requires_capture", answer.text
+        payment_id: str = answer.json()["id"]
+        return payment_id
+
+    async def capture(self, tenant: Tenant, payment_id: str, **fields: Any) -> httpx.Response:
+        path = f"/v1/payments/{payment_id}/capture"
+        return await self.call("POST", path, key=tenant.key, body=fields)
 
     async def refunded(self, refund_id: str) -> None:
         """Wait for the end of a refund's run."""

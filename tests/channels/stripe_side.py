@@ -245,6 +245,9 @@ def a_capture(**changes: object) -> CaptureRequest:
     request = CaptureRequest(
         payment_id=PAYMENT_ID,
         serial=SERIAL,
+        method="stripe_card",
+        subject="Two coffees & 一块蛋糕",
+        notify_url="https://pay.example/callbacks/stripe/acc_1",
         channel_reference=INTENT_ID,
         money=usd(19_99),
         authorized=usd(19_99),

@@ -236,6 +236,9 @@ async def test_a_part_of_what_is_held_is_taken_once(
     capture = CaptureRequest(
         payment_id=request.payment_id,
         serial=request.serial,
+        method=request.method,
+        subject=request.subject,
+        notify_url=request.notify_url,
         channel_reference=held.outcome.channel_reference,
         money=Money(amount_minor=12_00, currency="USD"),
         authorized=request.money,
@@ -248,6 +251,7 @@ async def test_a_part_of_what_is_held_is_taken_once(
     assert isinstance(taken.outcome, Approved)
     assert isinstance(seen.outcome, Approved)
     assert again.outcome == taken.outcome
+    assert (held.outcome.held, taken.outcome.held, seen.outcome.held) == (True, False, False)
     assert (taken.outcome.money, seen.outcome.money) == (capture.money, capture.money)
     assert (await control.trade(request.serial))["executions"] == 1
 

@@ -1,5 +1,6 @@
 """How a payment may move: every move that is allowed, and that no other is."""
 
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
@@ -36,9 +37,9 @@ def test_an_end_is_left_only_by_money_that_came_late() -> None:
     }
 
     assert left == {
-        (PaymentStatus.FAILED, PaymentStatus.SUCCEEDED),
-        (PaymentStatus.CANCELED, PaymentStatus.SUCCEEDED),
-        (PaymentStatus.EXPIRED, PaymentStatus.SUCCEEDED),
+        (before, after)
+        for before in (PaymentStatus.FAILED, PaymentStatus.CANCELED, PaymentStatus.EXPIRED)
+        for after in (PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_CAPTURED)
     }
 
 
@@ -70,15 +71,47 @@ def test_closed_means_canceled_or_expired_by_who_closed_it() -> None:
     before, closed = state(PaymentStatus.REQUIRES_ACTION), Declined(code="closed", detail="")
 
     ends = [
-        lifecycle.ended(before, closed, is_overdue=overdue, is_canceled=canceled).status
+        lifecycle.ended(
+            before, closed, ordered=PRICE, is_overdue=overdue, is_canceled=canceled
+        ).status
         for overdue, canceled in [(True, False), (True, True), (False, True), (False, False)]
     ]
 
     assert ends == ["expired", "canceled", "canceled", "failed"]
 
 
-def test_late_money_that_is_held_leaves_the_status_and_tells_the_app() -> None:
-    after = lifecycle.held_late(state(PaymentStatus.EXPIRED))
+def test_money_that_is_held_waits_and_nothing_of_it_is_captured() -> None:
+    until = datetime(2026, 5, 1, tzinfo=UTC)
+
+    after = lifecycle.held(state(PaymentStatus.REQUIRES_ACTION), until=until)
+
+    assert (after.status, after.attempt_status) == ("requires_capture", "authorized")
+    assert (after.captured_minor, after.capture_before, after.notified) == (None, until, 1)
+
+
+@pytest.mark.parametrize(
+    ("taken", "status"),
+    [(1999, "succeeded"), (1998, "partially_captured"), (1, "partially_captured")],
+)
+def test_what_was_captured_decides_between_whole_and_part(taken: int, status: str) -> None:
+    held = lifecycle.held(state(PaymentStatus.PROCESSING), until=datetime(2026, 5, 1, tzinfo=UTC))
+    outcome = Approved(channel_reference="1", money=Money(amount_minor=taken, currency="CNY"))
+
+    after = lifecycle.ended(held, outcome, ordered=PRICE, is_overdue=False, is_canceled=False)
+
+    assert (after.status, after.captured_minor) == (status, taken)
+    assert after.attempt_status is AttemptStatus.CHARGED
+
+
+def test_a_hold_never_counts_as_money() -> None:
+    hold = Approved(channel_reference="1", money=PRICE, held=True)
+
+    with pytest.raises(InvariantBroken):
+        lifecycle.answered(state(PaymentStatus.PROCESSING), hold)
+
+
+def test_late_money_that_is_kept_leaves_the_status_and_tells_the_app() -> None:
+    after = lifecycle.kept_late(state(PaymentStatus.EXPIRED), PRICE)
 
     assert (after.status, after.version, after.notified) == (PaymentStatus.EXPIRED, 4, 1)
     assert after.attempt_status is AttemptStatus.CHARGED

@@ -96,8 +96,8 @@ def attempt(fee_bps: int = 60, amount: int = 1999) -> Attempt:
     )
 
 
-def transition() -> Transition:
-    state = PaymentState(status=PaymentStatus.SUCCEEDED, version=2)
+def transition(captured_minor: int = 1999) -> Transition:
+    state = PaymentState(status=PaymentStatus.SUCCEEDED, version=2, captured_minor=captured_minor)
     return Transition(
         payment_id="pay_01",
         before=state,

@@ -59,7 +59,7 @@ from models.payment import (
     Settlement,
     Verdict,
 )
-from models.steps import PayStep, PrepareStep, QueryStep, RecordStep
+from models.steps import CaptureStep, PayStep, PrepareStep, QueryStep, RecordStep
 from workflows.payment import PaymentWorkflow
 from workflows.queues import channel_queue
 
@@ -88,11 +88,14 @@ class Script:
     pay: Sequence[Outcome] = field(default_factory=lambda: [shows_qr()])
     query: Sequence[Outcome] = field(default_factory=lambda: [Pending()])
     close: Sequence[Outcome] = field(default_factory=lambda: [Unknown(detail="scripted")])
+    capture: Sequence[Outcome] = field(default_factory=lambda: [Unknown(detail="scripted")])
+    void: Sequence[Outcome] = field(default_factory=lambda: [Unknown(detail="scripted")])
     refusal: Failure | None = None
     accounts: int = 1
     repeat_safe: bool = True
     told: list[str] = field(default_factory=list)
     sent: list[PayStep] = field(default_factory=list)
+    captures: list[CaptureStep] = field(default_factory=list)
     records: list[RecordStep] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
     fail_settle_times: int = 0
@@ -140,6 +143,7 @@ class ScriptedSteps:
             notify_url="https://pay.example/callbacks",
             query_after=(30, 60, 120),
             find_out_within=60,
+            hold_within=7 * 24 * 3600,
         )
 
     @activity.defn
@@ -158,6 +162,17 @@ class ScriptedSteps:
     async def close(self, step: QueryStep) -> Answer:
         await self.script.happens("close")
         return Answer(outcome=self.script.answer("close", self.script.close))
+
+    @activity.defn
+    async def capture(self, step: CaptureStep) -> Answer:
+        self.script.captures.append(step)
+        await self.script.happens("capture")
+        return Answer(outcome=self.script.answer("capture", self.script.capture))
+
+    @activity.defn
+    async def void(self, step: QueryStep) -> Answer:
+        await self.script.happens("void")
+        return Answer(outcome=self.script.answer("void", self.script.void))
 
     @activity.defn
     async def record_move(self, step: RecordStep) -> None:
@@ -332,7 +347,7 @@ async def _workers(skipping_env: WorkflowEnvironment) -> AsyncIterator[tuple[str
         Worker(
             skipping_env.client,
             task_queue=channel_queue(f"test-{name}"),
-            activities=[steps.pay, steps.query, steps.close],
+            activities=[steps.pay, steps.query, steps.close, steps.capture, steps.void],
         ),
     ):
         yield queue, steps

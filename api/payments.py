@@ -190,9 +190,12 @@ async def capture(payment_id: str, request: Request, deps: Deps) -> Response:
     state = await dispatch.capture_payment(
         deps.client, recorded.order, command, within=deps.options.initiation_timeout
     )
-    if state is None:
-        return _answer(deps, recorded, recorded.state, status_code=202)
-    return _captured(deps, recorded, state, money)
+    if state is None:  # not known in time, or the run had just ended
+        async with deps.session(request, "read payment", Role.APP) as (connection, _):
+            recorded = await read_order(connection, payment_id) or recorded
+        if recorded.state.status not in PAYMENT_ENDS:
+            return _answer(deps, recorded, recorded.state, status_code=202)
+    return _captured(deps, recorded, state or recorded.state, money)
 
 
 @router.post(

@@ -13,7 +13,7 @@ from temporalio.workflow import ParentClosePolicy
 from activities.ledger import LedgerActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
-from models.channel import Declined, Unknown
+from models.channel import Approved, Declined, Unknown
 from models.ids import refund_workflow_id
 from models.payment import LateSuccess, LateSuccessPolicy, PaymentState
 from models.steps import LateCase
@@ -41,6 +41,8 @@ class LateSuccessWorkflow:
                 LedgerActivities.dismiss_late, late, **options.OUR_RECORDS
             )
             return None
+        if isinstance(finding.outcome, Approved):
+            late = late.model_copy(update={"money": finding.outcome.money})
         state = await workflow.execute_local_activity_method(
             LedgerActivities.settle_late,
             late,

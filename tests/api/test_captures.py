@@ -3,11 +3,12 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from models.channel import Approved, Unknown
 from models.money import Money
 from storage.ledger import payment_entries, trial_balance
-from tests.api.world import World, code_of, order
+from tests.api.world import World, code_of, order, paid
 
 
 def serial_of(payment_id: str) -> str:
@@ -209,3 +210,27 @@ async def test_a_hold_ends_when_the_app_said(world: World) -> None:
     held_for = recorded.state.capture_before - recorded.order.created_at
     assert 3600 <= held_for.total_seconds() < 3660
     assert found["capture_before"].startswith(f"{recorded.state.capture_before:%Y-%m-%dT%H:%M:%S}")
+
+
+async def test_money_set_aside_for_a_canceled_payment_is_released_and_never_booked(
+    world: World,
+) -> None:
+    tenant = await world.tenant()
+    answer = await world.pay(tenant, method="test_hold_qr", capture_method="manual")
+    payment_id = answer.json()["id"]
+    serial = serial_of(payment_id)
+    await world.call("POST", f"/v1/payments/{payment_id}/cancel", key=tenant.key, body={})
+    await world.ended(payment_id)
+    price = Money(amount_minor=1999, currency="CNY")
+    world.channel.says[serial] = Approved(channel_reference="auth-9", money=price, held=True)
+
+    await world.callback(tenant.account_id, paid(payment_id, state="held", event="late-hold"))
+    async with world.deps.database.transaction("look") as connection:
+        callback_id = await connection.scalar(
+            text("SELECT id FROM callback WHERE serial = :serial"), {"serial": serial}
+        )
+    await world.deps.client.get_workflow_handle(f"late/{payment_id}/{callback_id}").result()
+
+    assert world.channel.released.count(serial) == 1
+    assert await world.status(tenant, payment_id) == "canceled"
+    assert await entries_of(world, payment_id) == []

@@ -71,6 +71,13 @@ class TestPay:
                 manual_capture=True,
                 hold_seconds=7 * 86_400,
             ),
+            Method(
+                name="test_hold_qr",
+                title="Held when the payer confirms",
+                repeat_safe=True,
+                manual_capture=True,
+                hold_seconds=7 * 86_400,
+            ),
             Method(name="test_slow", title="QR code, after a while", repeat_safe=True),
             Method(
                 name="test_code",
@@ -96,6 +103,7 @@ class TestPay:
         self.asked: dict[str, int] = {}
         self.says: dict[str, Outcome] = {}
         self.captured: list[Money] = []
+        self.released: list[str] = []
         self.capture_says: dict[str, Outcome] = {}
         self.refund_calls: list[str] = []
         self.refund_says: dict[str, Outcome] = {}
@@ -108,7 +116,7 @@ class TestPay:
             self.news.set()
             await self.may_answer.wait()
             self.waiting -= 1
-        if request.capture_method == "manual":
+        if request.method == "test_hold" and request.capture_method == "manual":
             return Answer(outcome=self._hold(request.money))
         if request.method == "test_code":
             return Answer(outcome=Approved(channel_reference="till-1", money=request.money))
@@ -127,6 +135,7 @@ class TestPay:
         return Answer(outcome=self.capture_says.get(request.serial, taken))
 
     async def void(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
+        self.released.append(request.serial)
         self.says[request.serial] = Declined(code="closed", detail="released")
         return Answer(outcome=self.says[request.serial])
 
@@ -185,9 +194,10 @@ def sign(body: bytes, secret: str = SECRET) -> str:
 
 
 def _outcome(news: dict[str, Any]) -> Outcome:
-    if news["state"] == "paid":
+    if news["state"] in ("paid", "held"):
         money = Money(amount_minor=news["amount"], currency=news["currency"])
-        return Approved(channel_reference=news["reference"], money=money)
+        held = news["state"] == "held"
+        return Approved(channel_reference=news["reference"], money=money, held=held)
     if news["state"] == "refused":
         return Declined(code="refused", detail="the payer's bank refused")
     return Pending()

@@ -100,7 +100,7 @@ class World:
             body={
                 "merchant_id": merchant.json()["id"],
                 "channel": testpay.NAME,
-                "methods": ["test_qr", "test_hold", "test_slow", "test_code"],
+                "methods": ["test_qr", "test_hold", "test_hold_qr", "test_slow", "test_code"],
                 "fee_bps": 60,
                 "parameters": testpay.PARAMETERS,
             },

@@ -29,12 +29,14 @@ class Order:
     payer_code: str | None = None
     expires_in: int | None = 600
     return_url: str | None = None
+    capture_method: str | None = None
 
     def body(self, merchant_id: str, order_no: str) -> dict[str, Any]:
         optional = {
             "payer_code": self.payer_code,
             "expires_in": self.expires_in,
             "return_url": self.return_url,
+            "capture_method": self.capture_method,
         }
         given = {name: value for name, value in optional.items() if value is not None}
         return given | {
@@ -90,6 +92,14 @@ class Shop:
         """POST a payment; the same `order_no` again is the same payment."""
         body = order.body(self.merchant_id, order_no or new_order_number())
         return await self.api.post("/v1/payments", body)
+
+    async def capture(self, payment_id: str, amount: int | None = None) -> dict[str, Any]:
+        """Take what is held, or part of it."""
+        body = {} if amount is None else {"amount": amount}
+        return await self.api.post(f"/v1/payments/{payment_id}/capture", body)
+
+    async def cancel(self, payment_id: str) -> dict[str, Any]:
+        return await self.api.post(f"/v1/payments/{payment_id}/cancel", {})
 
     async def refund(
         self, payment_id: str, amount: int, *, refund_no: str | None = None

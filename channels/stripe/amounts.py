@@ -8,6 +8,8 @@ Left out on purpose: BGN, which ended with 2025; MGA, which ISO 4217 writes with
 Stripe with none; and UGX, whose rule Stripe has changed.
 """
 
+from decimal import ROUND_HALF_EVEN, Decimal
+
 from models.money import Money
 
 _TWO_DIGITS = """
@@ -80,3 +82,14 @@ def money_of(amount: int, currency: str) -> Money:
     if amount % _HUNDRED:
         raise ValueError(f"{amount} is no whole amount of {code}")
     return Money(amount_minor=amount // _HUNDRED, currency=code)
+
+
+def minor_of(amount: int, currency: str) -> int:
+    """`amount` as Stripe writes it, with its sign, in minor units of `currency` (in lower case).
+
+    For what is not exactly a price: a fee in the hundredfold currency is rounded, half to even. A
+    currency we do not take is left as Stripe writes it: what is in it is not ours anyway.
+    """
+    if currency.upper() in _HUNDREDFOLD:
+        return int((Decimal(amount) / _HUNDRED).quantize(Decimal(1), ROUND_HALF_EVEN))
+    return amount

@@ -6,7 +6,7 @@ asked for is checked by whoever reads them (`outcomes`).
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -111,6 +111,13 @@ class RefundPage(_Object):
     """Refunds of one intent, newest first."""
 
     data: list[Refund]
+    has_more: bool
+
+
+class PostingPage(_Object):
+    """Balance transactions, newest first, as they are: whoever reads the statement checks them."""
+
+    data: list[dict[str, Any]]
     has_more: bool
 
 

@@ -24,6 +24,9 @@ _INTENT = re.compile(r"pi_[A-Za-z0-9_]{1,120}")
 # A payment gets a handful of refunds; one page of the longest size holds them all.
 REFUNDS_MAX = 100
 
+# With its charge a balance transaction has up to 10 KiB; the HTTP client takes a megabyte.
+POSTINGS_PER_PAGE = 50
+
 _DESCRIPTION_MAX = 1_000
 _RECORD_MAX = 16_384
 # Who paid and with which card is no part of our records, and a client secret may confirm an intent.
@@ -131,6 +134,8 @@ def refund_call(request: RefundRequest, intent_id: str) -> Call:
             "payment_intent": intent_id,
             "amount": str(stripe_amount(request.money)),
             "metadata[refund]": request.refund_serial,
+            # A refund's line on the statement shows its own metadata and not the payment's.
+            "metadata[order]": request.serial,
             "metadata[payment]": request.payment_id,
         },
         idempotency_key=f"{request.refund_serial}-refund",
@@ -140,6 +145,23 @@ def refund_call(request: RefundRequest, intent_id: str) -> Call:
 def refunds_call(operation: str, intent_id: str) -> Call:
     query = {"payment_intent": intent_id, "limit": str(REFUNDS_MAX)}
     return Call(operation, "GET", "/v1/refunds", query=query)
+
+
+def postings_call(first: int, end: int, after: str | None) -> Call:
+    """One page of the balance transactions made from second `first` until before `end`.
+
+    They come newest first; `after` is the last one of the page before. Each with its source, which
+    is where our numbers are.
+    """
+    query = {
+        "created[gte]": str(first),
+        "created[lt]": str(end),
+        "limit": str(POSTINGS_PER_PAGE),
+        "expand[0]": "data.source",
+    }
+    if after is not None:
+        query["starting_after"] = after
+    return Call("statement", "GET", "/v1/balance_transactions", query=query)
 
 
 def intent_id_of(request: QueryRequest | CaptureRequest | RefundRequest) -> str | None:

@@ -63,6 +63,7 @@ def test_a_paid_intent_names_what_was_received_whatever_was_asked(
     assert facts is not None
     assert isinstance(facts.outcome, Approved)
     assert facts.outcome.money == usd(12_00)
+    assert not facts.outcome.held
 
 
 def test_held_money_is_approved_without_a_time_of_payment(silent_stripe: StripeChannel) -> None:
@@ -71,7 +72,7 @@ def test_held_money_is_approved_without_a_time_of_payment(silent_stripe: StripeC
     facts = parse(silent_stripe, event("payment_intent.amount_capturable_updated", held))
 
     assert facts is not None
-    assert facts.outcome == Approved(channel_reference=INTENT_ID, money=usd(19_99))
+    assert facts.outcome == Approved(channel_reference=INTENT_ID, money=usd(19_99), held=True)
 
 
 def test_a_card_refused_in_an_event_asks_for_the_query_that_ends_it(

@@ -115,6 +115,7 @@ def test_stripe_does_all_operations_with_one_method_that_may_be_repeated() -> No
     assert method.repeat_safe
     assert method.needs_payer_code
     assert method.manual_capture
+    assert method.hold_seconds == 7 * 24 * 3600
     assert not method.payer_present
 
 

@@ -169,6 +169,7 @@ async def test_held_money_is_approved_for_a_manual_payment_alone(
     assert gateway.requests[0]["capture_method"] == "manual"
     assert isinstance(manual, Approved)
     assert manual.money == usd(19_99)
+    assert manual.held
     assert isinstance(automatic, Unknown)
 
 

@@ -71,7 +71,17 @@ async def test_a_payment_held_is_approved_and_names_what_is_held(
 ) -> None:
     outcome = await query(stripe, gateway, says(intent("requires_capture")))
 
-    assert outcome == Approved(channel_reference=INTENT_ID, money=usd(19_99))
+    assert outcome == Approved(channel_reference=INTENT_ID, money=usd(19_99), held=True)
+
+
+async def test_a_capture_of_nothing_or_of_more_than_was_held_is_unknown(
+    stripe: StripeChannel, gateway: FaultyServer
+) -> None:
+    emptied = intent(capture_method="manual", amount_received=0)
+    over = intent(capture_method="manual", amount_received=20_00)
+
+    assert isinstance(await query(stripe, gateway, says(emptied)), Unknown)
+    assert isinstance(await query(stripe, gateway, says(over)), Unknown)
 
 
 async def test_after_a_part_was_captured_the_answer_names_that_part(

@@ -1,7 +1,7 @@
 """The course of a refund, each way it can go."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -53,6 +53,8 @@ class Script:
     told: list[str] = field(default_factory=list)
     numbers: set[str] = field(default_factory=set)
     moves: list[RefundMove] = field(default_factory=list)
+    # What happens while a move to this status is booked, the first time.
+    meanwhile: dict[RefundStatus, Callable[[], Awaitable[None]]] = field(default_factory=dict)
 
     @property
     def statuses(self) -> list[str]:
@@ -77,6 +79,9 @@ class ScriptedSteps:
     @activity.defn
     async def book_refund(self, move: RefundMove) -> None:
         self.script.moves.append(move)
+        event = self.script.meanwhile.pop(move.transition.after.status, None)
+        if event is not None:
+            await event()
 
     def _next(self, name: str, answers: Sequence[Outcome]) -> Answer:
         asked_before = self.script.told.count(name)
@@ -143,9 +148,11 @@ class Desk:
         decision = Decision(command_id="cmd_1", decided_by=by, is_approved=approve, reason="why")
         return await handle.execute_update(RefundWorkflow.decide, decision)
 
-    async def tell(self, handle: WorkflowHandle[Any, Any], outcome: Outcome) -> None:
+    async def tell(
+        self, handle: WorkflowHandle[Any, Any], outcome: Outcome, *, callback_id: str = "cb_1"
+    ) -> None:
         event = ChannelEvent(
-            callback_id="cb_1",
+            callback_id=callback_id,
             serial=handle.id.removeprefix("refund/ref_"),
             outcome=outcome,
             received_at=datetime.now(UTC),
@@ -300,3 +307,20 @@ async def test_nobody_approves_their_own_refund(desk: Desk) -> None:
     assert isinstance(refused.value.cause, ApplicationError)
     assert refused.value.cause.type == "SamePerson"
     await handle.terminate()
+
+
+async def test_paid_news_while_a_failure_is_booked_does_not_make_a_second_decision(
+    desk: Desk,
+) -> None:
+    desk.script.refund = [Pending()]
+    handle = await desk.start()
+    await desk.initiated(handle)
+    desk.script.meanwhile[RefundStatus.FAILED] = lambda: desk.tell(
+        handle, REFUNDED, callback_id="cb_2"
+    )
+
+    await desk.tell(handle, Declined(code="refused", detail="no"), callback_id="cb_1")
+    await handle.result()
+
+    assert desk.script.statuses == ["pending", "failed"]
+    assert desk.script.moves[-1].callback_ids == ("cb_1",)

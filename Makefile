@@ -46,7 +46,8 @@ exit-status: $(READY) ## a short command 100 times: its exit status is right eve
 
 histories: $(READY) ## record the workflow histories that the replay tests run
 	rm -f tests/replay/histories/*.json
-	@RECORD_HISTORIES=1 $(PY) -m pytest -q tests/workflows/test_payment.py
+	@RECORD_HISTORIES=1 $(PY) -m pytest -q tests/workflows/test_payment.py \
+		tests/workflows/test_races.py tests/workflows/test_held_money.py
 
 cross-check: $(READY) ## judge adapters and sandbox with the providers' own SDKs
 	@$(PY) tests/cross_check/environments.py

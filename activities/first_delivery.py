@@ -35,17 +35,17 @@ class FirstDelivery:
         self._database = database
         self._vault = vault
         self._sender = sender
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], Notification] = {}
         self._endpoints: dict[str, tuple[float, Endpoint | None]] = {}
         self._jitter = random.Random()  # noqa: S311  # spreads load, guards nothing
 
     def offer(self, notification: Notification) -> bool:
-        """Start the first try unless too many are under way or an older event may still wait."""
-        if notification.sequence > 1 or len(self._under_way) >= _UNDER_WAY_MAX:
+        """Start the first try, unless too many are under way."""
+        if len(self._under_way) >= _UNDER_WAY_MAX:
             return False
         task = asyncio.create_task(self._deliver(notification))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._under_way[task] = notification
+        task.add_done_callback(self._under_way.pop)
         return True
 
     async def drain(self) -> None:
@@ -55,12 +55,25 @@ class FirstDelivery:
     async def _deliver(self, notification: Notification) -> None:
         try:
             endpoint = await self._endpoint_of(notification.app_id)
-            if endpoint is None:
+            if endpoint is None or not await self._is_next(notification):
                 return
             result = await self._sender.send(endpoint, notification)
             await self._record(notification, result)
         except Unavailable as error:
             _log.warning("first delivery not recorded; it stays due", error=error.detail)
+
+    async def _is_next(self, notification: Notification) -> bool:
+        """Whether every earlier event of its object was delivered; those under way are awaited."""
+        if notification.sequence == 1:
+            return True
+        earlier = [
+            task
+            for task, other in self._under_way.items()
+            if other.object_id == notification.object_id and other.sequence < notification.sequence
+        ]
+        await asyncio.gather(*earlier, return_exceptions=True)
+        async with self._database.transaction("read order of events") as connection:
+            return await notifications.is_next(connection, notification.id)
 
     async def _record(self, notification: Notification, result: DeliveryResult) -> None:
         metrics.NOTIFICATIONS.labels("delivered" if result.delivered else "failed").inc()

@@ -38,6 +38,12 @@ async def read_due(
     return _to_notifications(await connection.execute(query))
 
 
+async def is_next(connection: AsyncConnection, notification_id: str) -> bool:
+    """Whether nothing older of the same object is still to be delivered."""
+    query = select(NOTIFICATION.c.id).where(NOTIFICATION.c.id == notification_id, _IS_HEAD)
+    return await connection.scalar(query) is not None
+
+
 async def next_due_at(connection: AsyncConnection, *, app_id: str) -> datetime | None:
     """When the next delivery to an app may be tried; None when nothing is undelivered."""
     due_at: datetime | None = await connection.scalar(

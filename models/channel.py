@@ -295,7 +295,8 @@ class Route(Frozen):
 class ChannelAccount(Frozen):
     """A merchant's account at a channel. `parameters` are the public ones: secrets stay in storage.
 
-    `fee_bps` is what we keep of each payment that goes through it, in basis points.
+    `fee_bps` is what we keep of each payment that goes through it, in basis points;
+    `channel_fee_bps` is what the channel is agreed to take of it, None when that is not compared.
     """
 
     id: str
@@ -306,5 +307,6 @@ class ChannelAccount(Frozen):
     status: ChannelAccountStatus
     methods: tuple[str, ...]
     fee_bps: int
+    channel_fee_bps: int | None = None
     parameters: dict[str, str]
     created_at: datetime

@@ -5,6 +5,8 @@ doing a step twice names the same thing: attempt 2 of `pay_01J…` is `att_01J�
 number the channel sees is `01J…02`.
 """
 
+from datetime import date
+
 from ulid import ULID
 
 # Longest serial: 26 characters of ULID and two digits. Alipay takes 64, WeChat Pay and UnionPay 32,
@@ -53,3 +55,16 @@ def refund_serial(refund_id: str) -> str:
 
 def refund_workflow_id(refund_id: str) -> str:
     return f"refund/{refund_id}"
+
+
+def reconciliation_workflow_id(account_id: str, day: date) -> str:
+    return f"recon/{account_id}/{day}"
+
+
+def schedule_id(account_id: str) -> str:
+    """Of the schedule that reconciles an account every day."""
+    return f"recon/{account_id}"
+
+
+def repair_workflow_id(discrepancy_id: str) -> str:
+    return f"repair/{discrepancy_id}"

@@ -71,6 +71,11 @@ WITH named AS (
     UPDATE attempt SET
         status = coalesce(:attempt_status, attempt.status),
         channel_reference = coalesce(:channel_reference, attempt.channel_reference),
+        charged_at = CASE WHEN CAST(:attempt_status AS text) = 'charged'
+                          THEN coalesce(attempt.charged_at, CAST(:at AS timestamptz))
+                          ELSE attempt.charged_at END,
+        charged_minor = CASE WHEN CAST(:attempt_status AS text) = 'charged'
+                             THEN CAST(:captured_minor AS bigint) ELSE attempt.charged_minor END,
         updated_at = :at
     FROM moved, named
     WHERE attempt.id = named.id

@@ -26,6 +26,7 @@ CHANNEL_ACCOUNT = Table(
     Column("status", Text, nullable=False),
     Column("methods", ARRAY(Text), nullable=False),
     Column("fee_bps", Integer, nullable=False),
+    Column("channel_fee_bps", Integer),
     Column("parameters", JSONB, nullable=False),
     Column("secrets", LargeBinary, nullable=False),
     Column("created_at", INSTANT, nullable=False),

@@ -84,6 +84,8 @@ ATTEMPT = Table(
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     Column("channel_reference", Text),
+    Column("charged_at", INSTANT),
+    Column("charged_minor", BigInteger),
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
 )

@@ -18,6 +18,7 @@ from models.tables import (
     merchants,
     notifications,
     payments,
+    reconciliation,
     refunds,
 )
 from models.tables.metadata import METADATA
@@ -32,6 +33,7 @@ TABLE_MODULES = (
     merchants,
     notifications,
     payments,
+    reconciliation,
     refunds,
 )
 

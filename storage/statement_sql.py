@@ -72,7 +72,10 @@ CREATE TEMPORARY TABLE finding (
 # More than one line for the same thing: the one with the reference we know stays, else the first.
 DUPLICATES = """
 WITH repeated AS (
-    SELECT kind, key FROM staged GROUP BY kind, key HAVING count(*) > 1
+    SELECT kind, key FROM staged JOIN (
+        SELECT hashtextextended(key, 0) AS hash FROM staged GROUP BY hash HAVING count(*) > 1
+    ) AS likely ON hashtextextended(staged.key, 0) = likely.hash
+    GROUP BY kind, key HAVING count(*) > 1
 ), ranked AS (
     SELECT staged.number, ours.payment_id, ours.refund_id, row_number() OVER (
         PARTITION BY staged.kind, staged.key

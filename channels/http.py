@@ -16,6 +16,8 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
+from observability.checkpoints import reached
+
 # A channel's answer is a few KiB; a megabyte is somebody else's, or an attack on our memory.
 BODY_MAX_BYTES = 1024 * 1024
 
@@ -108,10 +110,18 @@ class ChannelHttp:
         form: Mapping[str, str] | None,
     ) -> Result:
         """Make one request, with `form` as its body. Never raises for a fault on the way."""
-        started = time.monotonic()
         where = URL(f"{url}?{urlencode(query)}" if query else url, encoded=True)
         content = None if form is None else urlencode(form).encode()
         sent = dict(headers) if form is None else {"Content-Type": _FORM, **headers}
+        await reached("before send")
+        answer = await self._call(method, where, content, sent)
+        await reached("after answer")
+        return answer
+
+    async def _call(
+        self, method: str, where: URL, content: bytes | None, sent: Mapping[str, str]
+    ) -> Result:
+        started = time.monotonic()
         try:
             async with (
                 asyncio.timeout(self.total_timeout.total_seconds()),

@@ -1,58 +1,58 @@
-"""The channels we have, by name. Adding one is its adapter and one line in `build_registry`."""
+"""The channels we have, by name: every adapter in this package, found by its file."""
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from channels.alipay.adapter import CLOCK_MARGIN, AlipayChannel
-from channels.base import Account, Channel, ChannelParameters, Method
+import channels
+from channels.base import Account, Channel, ChannelParameters, Method, Surroundings
 from channels.http import ChannelHttp
-from channels.stripe.adapter import StripeChannel
 from models.errors import ChannelMisconfigured, InvalidRequest, NotFound, Problem
 
 # Parsing an RSA key costs 40 ms, so accounts in use are kept parsed; 1,000 of them take a few MiB.
 _ACCOUNTS_KEPT = 1_000
 
-STRIPE_API_URL = "https://api.stripe.com"
+# How far a channel's clock may be from ours before "expired here" means "expired there".
+CLOCK_MARGIN = timedelta(seconds=60)
+
+_NO_ADAPTERS = frozenset({"base", "http", "registry"})
 
 
 def build_registry(
     http: ChannelHttp,
     *,
-    alipay_gateway_url: str,
-    stripe_api_url: str = STRIPE_API_URL,
+    urls: Mapping[str, str] | None = None,
     clock_margin: timedelta = CLOCK_MARGIN,
 ) -> "ChannelRegistry":
     """All channels, calling out through `http`.
 
-    `clock_margin` is how far a channel's clock may be from ours: only after it does "not there any
-    more" count.
+    `urls`: where some of them are, by name, instead of their public addresses. Raises ValueError
+    for a name that no adapter has.
     """
-    return ChannelRegistry(
-        (
-            AlipayChannel(http, gateway_url=alipay_gateway_url, clock_margin=clock_margin),
-            StripeChannel(http, api_url=stripe_api_url),
-        )
-    )
+    places, found = dict(urls or {}), []
+    for name, is_package in _adapters():
+        module = import_module(f"channels.{name}.adapter" if is_package else f"channels.{name}")
+        around = Surroundings(http=http, url=places.pop(name, None), clock_margin=clock_margin)
+        channel: Channel = module.build_channel(around)
+        found.append(channel)
+    if places:
+        raise ValueError(f"there is no channel {', '.join(sorted(places))}")
+    return ChannelRegistry(tuple(found))
 
 
 @asynccontextmanager
 async def open_registry(
-    *,
-    alipay_gateway_url: str,
-    stripe_api_url: str = STRIPE_API_URL,
-    connect_timeout: timedelta,
-    read_timeout: timedelta,
+    *, urls: Mapping[str, str] | None = None, connect_timeout: timedelta, read_timeout: timedelta
 ) -> AsyncIterator["ChannelRegistry"]:
     """All channels with an HTTP client of their own, closed at the end."""
     async with ChannelHttp(connect_timeout=connect_timeout, read_timeout=read_timeout) as http:
-        yield build_registry(
-            http, alipay_gateway_url=alipay_gateway_url, stripe_api_url=stripe_api_url
-        )
+        yield build_registry(http, urls=urls)
 
 
 class ChannelRegistry:
@@ -136,6 +136,12 @@ class ChannelRegistry:
         if len(self._accounts) > _ACCOUNTS_KEPT:
             self._accounts.popitem(last=False)
         return account
+
+
+def _adapters() -> tuple[tuple[str, bool], ...]:
+    """The name of each adapter in this package, and whether it is a folder."""
+    modules = sorted(iter_modules(channels.__path__), key=lambda module: module.name)
+    return tuple((one.name, one.ispkg) for one in modules if one.name not in _NO_ADAPTERS)
 
 
 def _problems(error: ValidationError) -> tuple[Problem, ...]:

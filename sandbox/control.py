@@ -10,12 +10,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.alipay.bill_control import bill_router
+from sandbox.alipay.hold_control import hold_router
 from sandbox.alipay.provider import RegisteredApp, Registration
 from sandbox.autopay import AutoPayRule
 from sandbox.faults import Fault, FaultOrder
 from sandbox.house import House
 from sandbox.refusals import Refusal
-from sandbox.stripe.control import stripe_router
 from sandbox.trade_control import TradeControl, TradeName, find_trade, show_sent
 
 _LIMIT_MAX = 5000
@@ -53,7 +53,8 @@ def build_control(house: House, token: str | None) -> FastAPI:
     for router in (
         _apps(house),
         bill_router(house.books, house.alipay.bills),
-        stripe_router(house.stripe),
+        hold_router(house.alipay.holds, house.hold_desk),
+        *(provider.control() for provider in house.providers),
         TradeControl(house).router(),
         _notifications(house),
         _Behaviour(house).router(),

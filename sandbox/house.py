@@ -9,22 +9,22 @@ from starlette.routing import BaseRoute
 
 from sandbox.alipay.cashier import load_templates
 from sandbox.alipay.gateway import AfterAnswer
+from sandbox.alipay.hold_books import Hold, HoldEvent
+from sandbox.alipay.hold_desk import HoldDesk
+from sandbox.alipay.hold_till import AlipayTill
 from sandbox.alipay.provider import PROVIDER as ALIPAY
 from sandbox.alipay.provider import Alipay
+from sandbox.alipay.side import AlipaySide
 from sandbox.autopay import AutoPayer
-from sandbox.books import Books, Trade, TradeStatus
+from sandbox.books import Books, Trade
 from sandbox.desk import TradeDesk
 from sandbox.dispatcher import Dispatcher, News
 from sandbox.faults import FaultQueue
 from sandbox.outbox import Outbox
+from sandbox.providers import Surroundings, build_providers
 from sandbox.refunds import Refund
-from sandbox.sides import AlipaySide, Side
-from sandbox.stripe.api import AfterExecution
-from sandbox.stripe.models import Intent, IntentStatus
-from sandbox.stripe.provider import Stripe, Surroundings
-from sandbox.stripe.side import StripeSide
-from sandbox.stripe.words import PROVIDER as STRIPE
-from sandbox.tills import TradeTill
+from sandbox.sides import Side
+from sandbox.tills import Action, Payable, Till, TradeTill
 
 
 def utc_now() -> datetime:
@@ -50,47 +50,62 @@ class House:
         self.alipay = Alipay(
             books=self.books, folder=books_path.parent, public_url=lambda: public_url, now=now
         )
-        around = Surroundings(
-            now=now,
-            public_url=public_url,
-            time_scale=lambda: self.dispatcher.time_scale,
-            announce=self._announce,
-            progress=self._progress.set,
+        self.providers = build_providers(
+            Surroundings(
+                books=self.books,
+                now=now,
+                public_url=public_url,
+                time_scale=lambda: self.dispatcher.time_scale,
+                faults=self.faults,
+                templates=load_templates(),
+                announce=self._announce,
+                deliver=self._deliver,
+                consider=self._consider,
+                progress=self._progress.set,
+            )
         )
-        self.stripe = Stripe(self.books, around)
         self.dispatcher = Dispatcher(
             outbox=self.outbox,
             faults=self.faults,
-            wordings={ALIPAY: self.alipay.wording, STRIPE: self.stripe.events.wording()},
+            wordings={ALIPAY: self.alipay.wording}
+            | {provider.side.provider: provider.wording() for provider in self.providers},
             now=now,
             time_scale=time_scale,
             progress=self._progress.set,
         )
         self.desk = TradeDesk(self.books, now, self._announce_trade, self._announce_refund)
-        self.till = TradeTill(self.books, self.desk)
+        self.hold_desk = HoldDesk(self.alipay.holds, self.desk, now, self._announce_hold)
+        trade_till = TradeTill(self.books, self.desk)
+        self.till = AlipayTill(trade_till, self.alipay.holds, self.hold_desk)
         self.auto_payer = AutoPayer(self.books, progress=self._progress.set)
-        self.stripe_side = StripeSide(self.stripe)
         self.sides: tuple[Side, ...] = (
-            AlipaySide(books=self.books, desk=self.desk, alipay=self.alipay, till=self.till),
-            self.stripe_side,
+            AlipaySide(
+                books=self.books,
+                desk=self.desk,
+                hold_desk=self.hold_desk,
+                alipay=self.alipay,
+                till=self.till,
+            ),
+            *(provider.side for provider in self.providers),
         )
 
     def routes(self) -> list[BaseRoute]:
-        after = AfterAnswer(pay_first=self._pay_first, consider=self._consider_trade)
-        executed = AfterExecution(pay_first=self._settle_first, consider=self._consider_intent)
-        return [
-            *self.alipay.routes(desk=self.desk, faults=self.faults, after=after),
-            *self.stripe.routes(faults=self.faults, after=executed, templates=load_templates()),
-        ]
+        after = AfterAnswer(pay_first=self._pay_first, consider=self._consider_subject)
+        alipay = self.alipay.routes(
+            desk=self.desk, hold_desk=self.hold_desk, faults=self.faults, after=after
+        )
+        return [*alipay, *(route for one in self.providers for route in one.routes())]
 
     async def start(self) -> None:
         await self.dispatcher.start()
-        self.stripe.start()
-        self.auto_payer.start(self.till, self.stripe)
+        for provider in self.providers:
+            provider.start()
+        self.auto_payer.start(*(side.till for side in self.sides))
 
     async def stop(self) -> None:
         self.auto_payer.stop()
-        self.stripe.stop()
+        for provider in self.providers:
+            provider.stop()
         await self.dispatcher.stop()
         self.books.close()
 
@@ -101,32 +116,36 @@ class House:
             await self._progress.wait()
 
     def _is_idle(self, within: timedelta) -> bool:
-        nobody_pays = self.auto_payer.is_idle() and self.stripe.is_idle(within)
-        return nobody_pays and self.dispatcher.is_idle(within)
+        others = all(provider.is_idle(within) for provider in self.providers)
+        return others and self.auto_payer.is_idle() and self.dispatcher.is_idle(within)
 
-    async def _pay_first(self, trade: Trade) -> None:
+    async def _pay_first(self, subject: Trade | Hold) -> None:
         """The payer is quicker than our answer: paid and told before the merchant hears back."""
-        if trade.status in {TradeStatus.PREPARED, TradeStatus.WAITING}:
-            trade = self.desk.pay(trade)
-        await self.dispatcher.deliver_all(trade_no=trade.trade_no, out_trade_no=trade.out_trade_no)
+        if self.till.is_open(subject):
+            self.till.act(subject.trade_no, Action.PAY)
+        await self._deliver(subject)
 
-    async def _settle_first(self, intent: Intent) -> None:
-        """The same with Stripe: whatever the intent waits for happens before the answer."""
-        if intent.status in {IntentStatus.REQUIRES_ACTION, IntentStatus.PROCESSING}:
-            self.stripe.pay(intent)
-        await self.dispatcher.deliver_all(trade_no=intent.id, out_trade_no=intent.order_no)
+    async def _deliver(self, payable: Payable) -> None:
+        await self.dispatcher.deliver_all(
+            trade_no=payable.trade_no, out_trade_no=payable.out_trade_no
+        )
 
-    def _consider_intent(self, intent: Intent) -> None:
-        self.auto_payer.consider(self.stripe, intent)
+    def _consider(self, till: Till, payable: Payable) -> None:
+        self.auto_payer.consider(till, payable)
 
-    def _consider_trade(self, trade: Trade) -> None:
-        self.auto_payer.consider(self.till, trade)
+    def _consider_subject(self, subject: Trade | Hold) -> None:
+        self.auto_payer.consider(self.till, subject)
 
     def _announce(self, news: News) -> None:
         self.dispatcher.announce(news)
 
     def _announce_trade(self, trade: Trade) -> None:
         news = self.alipay.news(trade)
+        if news is not None:
+            self.dispatcher.announce(news)
+
+    def _announce_hold(self, hold: Hold, event: HoldEvent) -> None:
+        news = self.alipay.hold_news(hold, event)
         if news is not None:
             self.dispatcher.announce(news)
 

@@ -8,7 +8,8 @@ idempotent requests, errors, manual capture and search; read 2026-11-20.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 
 from channels.base import (
     Account,
@@ -17,13 +18,15 @@ from channels.base import (
     ChannelParameters,
     Method,
     Operation,
+    Surroundings,
 )
 from channels.http import ChannelHttp, NotSent
-from channels.stripe import amounts, errors, outcomes, requests
+from channels.stripe import amounts, errors, outcomes, postings, requests
 from channels.stripe.answers import Given, Intent, Refund, Refused
 from channels.stripe.callbacks import read_event
 from channels.stripe.client import StripeClient
 from channels.stripe.parameters import StripeParameters
+from channels.stripe.statement import StripeStatement
 from models.channel import (
     Answer,
     CallbackFacts,
@@ -37,6 +40,7 @@ from models.channel import (
     Unknown,
 )
 from models.errors import ChannelMisconfigured
+from models.reconciliation import StatementAvailability
 
 # An authorization made online stands for seven days on most networks (what the merchant starts
 # alone may stand for less, which we do not do); then Stripe cancels the intent by itself.
@@ -62,12 +66,15 @@ CAPABILITIES = Capabilities(
     amount_min_minor=amounts.SMALLEST_MINOR,
     amount_max_minor=amounts.AMOUNT_MAX,
     expiry_max_seconds=24 * 3600,  # an intent has no expiry of its own; ours is a cancel
-    timezone="UTC",
+    timezone="UTC",  # a balance transaction's time is a Unix time; its day is ours to choose
 )
 
 
+API_URL = "https://api.stripe.com"
+
+
 class StripeChannel:
-    """Stripe's card payments as a `Channel`, `Refunding` and `Capturing`."""
+    """Stripe's card payments as a `Channel`, `Refunding`, `Capturing` and `Reconciling`."""
 
     name = "stripe"
     capabilities = CAPABILITIES
@@ -189,6 +196,19 @@ class StripeChannel:
                 outcome = outcomes.silent(unanswered)
         return Answer(outcome=outcome, exchange=exchange)
 
+    # ---- statements ------------------------------------------------------------------------------
+
+    async def fetch_statement(
+        self, account: Account, day: date, into: Path, now: datetime
+    ) -> StatementAvailability:
+        """List the balance transactions of `day` into a file at `into`."""
+        return await postings.fetch(self._client(account, now), account, day, into)
+
+    def read_statement(self, account: Account, day: date, path: Path) -> StripeStatement:
+        """The statement at `path`, which `fetch_statement` wrote."""
+        is_live = _parameters_of(account).is_live
+        return StripeStatement(path, account_id=account.id, is_live=is_live, day=day)
+
     # ---- callbacks -------------------------------------------------------------------------------
 
     def parse_callback(
@@ -228,6 +248,11 @@ class StripeChannel:
         return Answer(
             outcome=outcomes.canceled(said, request, stripe.parameters), exchange=exchange
         )
+
+
+def build_channel(around: Surroundings) -> StripeChannel:
+    """The adapter, at Stripe's own address unless told otherwise."""
+    return StripeChannel(around.http, api_url=around.url or API_URL)
 
 
 def _parameters_of(account: Account) -> StripeParameters:

@@ -8,7 +8,7 @@ Left out on purpose: BGN, which ended with 2025; MGA, which ISO 4217 writes with
 Stripe with none; and UGX, whose rule Stripe has changed.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 from models.money import Money
 
@@ -91,5 +91,5 @@ def minor_of(amount: int, currency: str) -> int:
     currency we do not take is left as Stripe writes it: what is in it is not ours anyway.
     """
     if currency.upper() in _HUNDREDFOLD:
-        return int((Decimal(amount) / _HUNDRED).quantize(Decimal(1), ROUND_HALF_EVEN))
+        return round(Fraction(amount, _HUNDRED))
     return amount

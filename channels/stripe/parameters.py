@@ -30,7 +30,7 @@ class StripeParameters(ChannelParameters):
             min_length=1,
             max_length=_KEY_MAX,
             description="sk_… or, better, a restricted rk_… that may write payment intents and "
-            "refunds and read both",
+            "refunds, and read both and balance transactions",
         ),
     ]
     publishable_key: Annotated[

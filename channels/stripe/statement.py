@@ -6,21 +6,20 @@ Which of Stripe's types is what to us:
 - A refund that failed later has a second line that gives the money back (`refund_failure`). When
   both are of the day nothing moved, and neither is a line; alone it is money that came in under
   none of our payment numbers.
-- Whatever else moves money for a payer (a dispute, and types that Stripe adds) comes in or goes out
+- Whatever else moves money for a payer (a dispute, types that Stripe adds) comes in or goes out
   under no number of ours, so that a person looks at it.
-- What moves between Stripe and the account's bank, its other balances, and fees for the account as a
-  whole are no payers' business and no lines; settlement looks at them.
+- What moves between Stripe and the account's bank, its other balances, and fees for the account as
+  a whole are no payers' business and no lines; settlement looks at them.
 
 Source: docs.stripe.com/reports/balance-transaction-types; read 2026-11-21.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, NamedTuple, NoReturn, TextIO
+from typing import Annotated, NamedTuple, NoReturn, TextIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -68,7 +67,7 @@ class _Source(_Read):
     amount_captured: int | None = None
     currency: _Code | None = None
     payment_intent: _Text | None = None
-    metadata: dict[str, str] = Field(default_factory=dict)
+    metadata: dict[str, str] | None = None
     livemode: bool | None = None
 
 
@@ -83,7 +82,6 @@ class _Posting(_Read):
     net: int
     currency: _Code
     created: int
-    exchange_rate: Annotated[Decimal, Field(gt=0)] | None = None
     source: _Source | _Text | None = None
 
     @property
@@ -116,13 +114,16 @@ class _Head(_Read):
     day: date
 
 
+_Part = TypeVar("_Part", bound=_Read)
+
+
 class StripeStatement:
     """One statement of the account `account_id` (our name of it) for `day`.
 
     Go through `lines` to their end, then read `totals`. Every way in which it can be wrong is an
     InvalidRequest with a code of its own: `statement-` and missing, truncated, malformed,
     wrong-encoding, wrong-merchant, wrong-day, wrong-totals. One line at a time is held in memory,
-    and the numbers of the refunds that failed on the day.
+    and the refunds that failed on the day: a failure comes before its refund, newest first.
     """
 
     def __init__(self, path: Path, *, account_id: str, is_live: bool, day: date) -> None:
@@ -153,20 +154,27 @@ class StripeStatement:
 
     def _read(self, texts: "_Texts") -> Iterator[StatementLine]:
         self._check_head(texts.next())
-        sums, failed = _Sums(), set[str]()
-        while _object_of(text := texts.next(), texts.number) != END:
+        sums, failed = _Sums(), dict[str, StatementLine]()
+        while not _is(text := texts.next(), END):
             posting = self._posting(text, texts.number)
             sums.count(posting)
-            line = _line(posting, failed)
-            if line is not None:
+            line = _read_line(posting)
+            if line is None:
+                continue
+            if posting.type in _FAILED_REFUNDS:
+                failed[posting.about.id] = line
+            elif posting.type not in _REFUNDS or not failed.pop(posting.about.id, None):
                 sums.add(line)
                 yield line
+        for line in failed.values():
+            sums.add(line)
+            yield line
         sums.check(_parsed(_End, text, texts.number))
         texts.expect_nothing()
         self._totals = sums.totals()
 
     def _check_head(self, text: str) -> None:
-        if _object_of(text, 1) != HEAD:
+        if not _is(text, HEAD):
             refuse("malformed", "it does not begin like a statement")
         head = _parsed(_Head, text, 1)
         if head.account != self._account_id:
@@ -249,24 +257,17 @@ def refuse(reason: str, detail: str) -> NoReturn:
     raise InvalidRequest(f"Stripe's statement: {detail}", code=f"statement-{reason}")
 
 
-def _line(posting: _Posting, failed: set[str]) -> StatementLine | None:
-    """What `posting` is to us; None for what is none of ours. `failed`: refunds given back today.
-
-    The newest comes first, so that a refund's failure is read before the refund.
-    """
+def _read_line(posting: _Posting) -> StatementLine | None:
+    """What `posting` is to us; None for what is none of ours."""
     about = posting.about
-    if posting.type in _FAILED_REFUNDS:
-        failed.add(about.id)
     if posting.type in _NOT_PAYERS or posting.amount == posting.fee == 0:
         return None
-    order = about.metadata.get("order", "")
+    ours = about.metadata or {}
+    order = ours.get("order", "")
     if posting.type in _PAYMENTS:
         return _made(LineKind.PAYMENT, posting, order, "", about.payment_intent or about.id)
     if posting.type in _REFUNDS:
-        if about.id in failed:
-            failed.discard(about.id)
-            return None
-        return _made(LineKind.REFUND, posting, order, about.metadata.get("refund", ""), about.id)
+        return _made(LineKind.REFUND, posting, order, ours.get("refund", ""), about.id)
     kind = LineKind.REFUND if posting.amount < 0 else LineKind.PAYMENT
     return _made(kind, posting, "", "", about.id)
 
@@ -294,17 +295,16 @@ def _price(posting: _Posting) -> _Price:
     """Amount and fee in the currency the payer paid in, which is the one our books are in.
 
     Stripe keeps its balance in the currency of the account's bank. What it exchanged is taken from
-    the charge or refund itself, and the fee is brought back at Stripe's rate, half to even.
+    the charge or refund itself, and the fee is brought back in the same proportion, half to even.
     """
-    about, rate = posting.about, posting.exchange_rate
+    about, own = posting.about, posting.currency
     paid = about.amount if about.amount_captured is None else about.amount_captured
-    if rate is None or paid is None or about.currency in {None, posting.currency}:
-        own = posting.currency
+    theirs = about.currency or own
+    if theirs == own or not paid or not posting.amount:
         amount, fee = abs(minor_of(posting.amount, own)), minor_of(posting.fee, own)
         return _Price(amount, fee, own.upper())
-    theirs = about.currency or posting.currency
-    fee = int((posting.fee / rate).quantize(Decimal(1), ROUND_HALF_EVEN))
-    return _Price(abs(minor_of(paid, theirs)), minor_of(fee, theirs), theirs.upper())
+    fee = round(Fraction(posting.fee * paid, abs(posting.amount)))
+    return _Price(minor_of(paid, theirs), minor_of(fee, theirs), theirs.upper())
 
 
 def _sign(kind: str) -> int:
@@ -314,18 +314,12 @@ def _sign(kind: str) -> int:
     return -1 if kind in _REFUNDS else 0
 
 
-def _object_of(text: str, number: int) -> object:
-    """What a line says it is, looked at before the whole of it is checked."""
-    if text.startswith('{"object":"'):
-        return text[11 : text.find('"', 11)]
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        refuse("malformed", f"line {number} is no JSON")
-    return said.get("object") if isinstance(said, dict) else None
+def _is(text: str, name: str) -> bool:
+    """Whether a line is one of those that we add."""
+    return text.startswith(f'{{"object":"{name}"')
 
 
-def _parsed[T: _Read](kind: type[T], text: str, number: int) -> T:
+def _parsed(kind: type[_Part], text: str, number: int) -> _Part:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:

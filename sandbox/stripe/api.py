@@ -21,7 +21,6 @@ from sandbox.stripe.accounts import Account, Accounts
 from sandbox.stripe.calls import Call, Operation, Result
 from sandbox.stripe.desk import IntentDesk, Tools
 from sandbox.stripe.events import one_too_high
-from sandbox.stripe.expansion import Expansion
 from sandbox.stripe.form import Fields, Tree, parse_form
 from sandbox.stripe.models import Intent, Origin, Refund, SavedAnswer
 from sandbox.stripe.operations import Operations
@@ -98,7 +97,6 @@ class Api:
         self._refunds = refunds
         self._faults = faults
         self._after = after
-        self._expansion = Expansion(tools)
         self._under_way: set[tuple[str, str]] = set()
         self.requests: Counter[str] = Counter()
 
@@ -200,7 +198,7 @@ class Api:
         try:
             with books.transaction():
                 result = asked.operation.run(call)
-                self._expansion.apply(result.body, asked.expand)
+                self._operations.expansion.apply(result.body, asked.expand)
                 answer = Answer(result.status, json.dumps(result.body), result.intent)
                 after = self._take(_possible(result), asked)
                 self._save(_as_saved(answer, after), asked, account)

@@ -11,7 +11,7 @@ from sandbox.stripe.books import Wanted
 from sandbox.stripe.desk import NotWaiting
 from sandbox.stripe.models import Intent, Refund
 from sandbox.stripe.plants import Plant
-from sandbox.stripe.provider import Stripe
+from sandbox.stripe.simulation import Stripe
 
 Shown = dict[str, Any]
 
@@ -23,6 +23,14 @@ class Settlement(BaseModel):
 
     id: str
     outcome: Literal["succeeded", "failed"] | None = None
+
+
+class Expiry(BaseModel):
+    """The payment, by its id or its order's number, whose hold is to run out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
 
 
 def stripe_router(stripe: Stripe) -> APIRouter:
@@ -46,6 +54,7 @@ class _StripeControl:
         router.add_api_route("/plants", self.plants)
         router.add_api_route("/plants", self.remove_plants, methods=["DELETE"])
         router.add_api_route("/settle", self.settle, methods=["POST"])
+        router.add_api_route("/expire", self.expire, methods=["POST"])
         return router
 
     async def register(self, wanted: AccountWanted) -> AccountShown:
@@ -87,6 +96,16 @@ class _StripeControl:
         except NotWaiting as error:
             raise Refusal(409, "not-payable", f"it waits for nothing: {error}") from None
         return {"id": settled.id, "status": settled.status}
+
+    async def expire(self, wanted: Expiry) -> Shown:
+        found = _waiting(self._stripe, wanted.id)
+        if not isinstance(found, Intent):
+            raise Refusal(409, "not-held", "a refund holds nothing")
+        try:
+            expired = self._stripe.expire(found)
+        except NotWaiting as error:
+            raise Refusal(409, "not-held", f"it holds nothing: {error}") from None
+        return {"id": expired.id, "status": expired.status}
 
     def _show(self, account: Account) -> AccountShown:
         return show_account(account, self._stripe.base_url)

@@ -5,6 +5,7 @@ from typing import Final
 
 from sandbox.stripe.desk import Tools
 from sandbox.stripe.models import Charge, Intent, Posting, Refund
+from sandbox.stripe.plants import Plants
 from sandbox.stripe.views import charge_view, posting_view, refund_view
 from sandbox.stripe.words import Shown, invalid
 
@@ -13,15 +14,16 @@ _EXPANSIONS_MAX: Final = 20
 
 
 class Expansion:
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, plants: Plants) -> None:
         self._tools = tools
+        self._plants = plants
         self._by_name: dict[str, Callable[[str], Shown | None]] = {
             "latest_charge": self._charge,
             "charge": self._charge,
             "payment_intent": self._intent,
             "balance_transaction": self._posting,
             "failure_balance_transaction": self._posting,
-            "source": lambda object_id: self._charge(object_id) or self._refund(object_id),
+            "source": self._source,
         }
 
     def apply(self, body: Shown, paths: Sequence[str]) -> None:
@@ -47,6 +49,10 @@ class Expansion:
             shown[name] = value = self._by_name[name](value) or value
         if rest and isinstance(value, dict):
             self._expand(value, rest, path)
+
+    def _source(self, object_id: str) -> Shown | None:
+        found = self._charge(object_id) or self._refund(object_id)
+        return found or self._plants.source_of(object_id)
 
     def _charge(self, object_id: str) -> Shown | None:
         charge = self._tools.books.find(Charge, object_id)

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from models.money import exponent_of
-from sandbox.stripe.words import AMOUNT_MAX, AMOUNT_MIN, Problem, invalid
+from sandbox.stripe.words import AMOUNT_MAX, Problem, amount_min, invalid
 
 Tree = dict[str, "str | Tree"]
 
@@ -153,8 +153,8 @@ class Fields:
         value = self.integer("amount")
         if value is None:
             raise invalid("amount", "Missing required param: amount.", "parameter_missing")
-        if value < AMOUNT_MIN:
-            message = f"Amount must be at least {AMOUNT_MIN} {currency}"
+        if value < amount_min(currency):
+            message = f"Amount must be at least {amount_min(currency)} {currency}"
             raise invalid("amount", message, "amount_too_small")
         if value > AMOUNT_MAX:
             message = f"Amount must be no more than {AMOUNT_MAX} {currency}"

@@ -6,6 +6,7 @@ from typing import Final
 
 from sandbox.stripe.calls import Call, Operation, Result
 from sandbox.stripe.desk import IntentDesk, Tender, Tools
+from sandbox.stripe.expansion import Expansion
 from sandbox.stripe.form import Fields
 from sandbox.stripe.lists import Lists
 from sandbox.stripe.models import Charge, Intent, IntentStatus, Posting, Refund, StripeEvent
@@ -60,6 +61,7 @@ class Operations:
         self._intents = intents
         self._refunds = refunds
         self._lists = Lists(tools, plants)
+        self.expansion = Expansion(tools, plants)
         self._routes = tuple(
             (verb, re.compile(pattern), Operation(name, run))
             for verb, pattern, name, run in (

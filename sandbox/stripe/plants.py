@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.stripe.books import StripeBooks, Wanted
 from sandbox.stripe.models import Posting, Refund
-from sandbox.stripe.words import AVAILABLE_AFTER, Ids
+from sandbox.stripe.words import AVAILABLE_AFTER, Ids, Shown
 
 _PLANTS_MAX = 1000
 _ALL = 10_000_000  # more lines than any planted statement has
@@ -31,8 +31,9 @@ class Plant(BaseModel):
     """A difference as it is asked for; without `account_id` it strikes all accounts.
 
     `number` names a line: a refund by its own number (`metadata[refund]`) or id, a payment by its
-    order's. `amount_minor` is the amount of an extra or changed line, or the fee of `other_fee`;
-    never negative. `at` is when an extra line was made, now when it is not given.
+    order's; the source of an extra line has it for its own. `amount_minor` is the amount of an
+    extra or changed line, or the fee of `other_fee`; never negative. `at` is when an extra line was
+    made, now when it is not given.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,6 +90,13 @@ class Plants:
         """Whether a page may begin after it, though no book has it."""
         return any(line_id == planted for _, planted in self._plants)
 
+    def source_of(self, object_id: str) -> Shown | None:
+        """The charge or refund that an extra line says it is about."""
+        for plant, line_id in self._plants:
+            if plant.type is PlantType.EXTRA_ROW and object_id == _source_id(plant, line_id):
+                return _source(plant, object_id)
+        return None
+
     def _with_plant(
         self, found: list[Posting], plant: Plant, line_id: str, account_id: str
     ) -> list[Posting]:
@@ -134,12 +142,28 @@ def _extra(plant: Plant, line_id: str, account_id: str) -> Posting:
         created_at=plant.at,
         intent="",
         type="refund" if is_refund else "charge",
-        source=line_id.replace("txn_", "re_" if is_refund else "ch_"),
+        source=_source_id(plant, line_id),
         amount=-plant.amount_minor if is_refund else plant.amount_minor,
         fee=0,
         currency=plant.currency,
         available_at=plant.at + AVAILABLE_AFTER,
     )
+
+
+def _source_id(plant: Plant, line_id: str) -> str:
+    return line_id.replace("txn_", "re_" if plant.kind is LineKind.REFUND else "ch_")
+
+
+def _source(plant: Plant, object_id: str) -> Shown:
+    is_refund = plant.kind is LineKind.REFUND
+    return {
+        "id": object_id,
+        "object": "refund" if is_refund else "charge",
+        "amount": plant.amount_minor,
+        "currency": plant.currency,
+        "metadata": {"refund" if is_refund else "order": plant.number},
+        "payment_intent": None,
+    }
 
 
 def _page(found: Iterable[Posting], wanted: Wanted) -> tuple[Posting, ...]:

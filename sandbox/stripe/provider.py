@@ -1,156 +1,54 @@
-"""Stripe put together: API, 3-D Secure page, accounts, webhooks, and the passing of time."""
+"""Stripe as one of the sandbox's providers: its simulation, its side, its control."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
-from jinja2 import Environment
-from starlette.routing import BaseRoute, Mount
+from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
-from sandbox.books import Books
-from sandbox.dispatcher import News
-from sandbox.faults import FaultQueue
-from sandbox.stripe.accounts import Accounts
-from sandbox.stripe.api import API_PATH, AfterExecution, Api
-from sandbox.stripe.books import StripeBooks
-from sandbox.stripe.challenge import CHALLENGE_PATH, ChallengePage
-from sandbox.stripe.desk import IntentDesk, NotWaiting, Tools
-from sandbox.stripe.events import EventLog
-from sandbox.stripe.models import Intent, IntentStatus, Refund, RefundStatus
-from sandbox.stripe.operations import Operations
-from sandbox.stripe.plants import Plant, Plants
-from sandbox.stripe.refunds import RefundDesk
-from sandbox.stripe.settler import Settler
-from sandbox.stripe.words import SETTLES_AFTER, Ids
-from sandbox.tills import Action, Payable
+from sandbox.dispatcher import Wording
+from sandbox.providers import Surroundings
+from sandbox.stripe.control import stripe_router
+from sandbox.stripe.side import StripeSide
+from sandbox.stripe.simulation import Stripe
+from sandbox.stripe.words import PROVIDER
+
+__all__ = ["INTERFACE_PATH", "PROVIDER", "StripeProvider", "build_provider"]
+
+INTERFACE_PATH = f"/{PROVIDER}"
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What Stripe shares with the rest of the sandbox."""
+class StripeProvider:
+    """What the house asks of a provider."""
 
-    now: Callable[[], datetime]
-    public_url: str
-    time_scale: Callable[[], float]
-    announce: Callable[[News], None]
-    progress: Callable[[], None]
+    def __init__(self, stripe: Stripe) -> None:
+        self._stripe = stripe
+        self.side = StripeSide(stripe)
 
+    def routes(self) -> list[BaseRoute]:
+        return self._stripe.routes()
 
-class Stripe:
-    """One simulated Stripe on the given books. It is also the till of its intents."""
+    def control(self) -> APIRouter:
+        return stripe_router(self._stripe)
 
-    def __init__(self, books: Books, around: Surroundings) -> None:
-        self._around = around
-        self.books = StripeBooks(books)
-        self.accounts = Accounts(books)
-        ids = Ids(around.now)
-        self.events = EventLog(
-            books=self.books,
-            accounts=self.accounts,
-            ids=ids,
-            now=around.now,
-            announce=around.announce,
-        )
-        self.settler = Settler(
-            books=self.books,
-            now=around.now,
-            after=lambda: SETTLES_AFTER * around.time_scale(),
-            progress=around.progress,
-        )
-        self._tools = Tools(
-            books=self.books,
-            accounts=self.accounts,
-            ids=ids,
-            events=self.events,
-            now=around.now,
-            settles_at=self.settler.promise,
-            challenge_url=self.challenge_url,
-        )
-        self.intents = IntentDesk(self._tools)
-        self.refunds = RefundDesk(self._tools)
-        self.plants = Plants(self.books, ids)
-        self._api: Api | None = None
-
-    @property
-    def base_url(self) -> str:
-        return f"{self._around.public_url}/stripe"
-
-    def routes(
-        self, *, faults: FaultQueue, after: AfterExecution, templates: Environment
-    ) -> list[BaseRoute]:
-        operations = Operations(
-            tools=self._tools, intents=self.intents, refunds=self.refunds, plants=self.plants
-        )
-        self._api = Api(
-            tools=self._tools,
-            operations=operations,
-            intents=self.intents,
-            refunds=self.refunds,
-            faults=faults,
-            after=after,
-        )
-        page = ChallengePage(
-            books=self.books, accounts=self.accounts, desk=self.intents, templates=templates
-        )
-        return [*page.routes(), Mount(API_PATH, app=self._api)]
+    def wording(self) -> Wording:
+        return self._stripe.events.wording()
 
     def start(self) -> None:
-        self.settler.start(self.settle)
+        self._stripe.start()
 
     def stop(self) -> None:
-        self.settler.stop()
-
-    def plant(self, plant: Plant) -> None:
-        """Make the statement lie. Raises ValueError when it lies too much already."""
-        self.plants.add(plant, self._around.now())
-
-    def request_counts(self) -> dict[str, int]:
-        return dict(self._api.requests) if self._api is not None else {}
-
-    def challenge_url(self, intent: Intent) -> str:
-        return f"{self._around.public_url}{CHALLENGE_PATH}/{intent.id}/{intent.challenge}"
-
-    def settle(self, waiting: Intent | Refund, *, succeeds: bool | None = None) -> Intent | Refund:
-        """Bring to an end what waits for time to pass. Raises NotWaiting."""
-        with self.books.transaction():
-            if isinstance(waiting, Intent):
-                return self.intents.settle(waiting, succeeds=succeeds)
-            ends = {None: None, True: RefundStatus.SUCCEEDED, False: RefundStatus.FAILED}
-            return self.refunds.settle(waiting, ends[succeeds])
-
-    def pay(self, intent: Intent) -> Intent:
-        """The payer does what is asked, or time passes. Raises NotWaiting."""
-        with self.books.transaction():
-            if intent.status is IntentStatus.PROCESSING:
-                return self.intents.settle(intent, succeeds=True)
-            return self.intents.accept(intent)
-
-    def refuse(self, intent: Intent) -> Intent:
-        """The payer does not do what is asked. Raises NotWaiting."""
-        with self.books.transaction():
-            return self.intents.refuse(intent)
+        self._stripe.stop()
 
     def is_idle(self, within: timedelta) -> bool:
-        return self.settler.is_idle(within)
+        return self._stripe.is_idle(within)
 
-    # -- the till
+    def request_counts(self) -> dict[str, int]:
+        return self._stripe.request_counts()
 
-    def waiting(self) -> Iterator[Payable]:
-        found = tuple(self.books.oldest_intents())
-        return (intent for intent in found if self.is_open(intent))
+    def totals(self) -> dict[str, Any]:
+        return self.side.totals()
 
-    def is_open(self, payable: Payable) -> bool:
-        asked = IntentStatus.REQUIRES_ACTION
-        return isinstance(payable, Intent) and payable.status is asked
 
-    def act(self, trade_no: str, action: Action) -> None:
-        intent = self.books.find(Intent, trade_no)
-        if intent is None or not self.is_open(intent):
-            return
-        try:
-            if action is Action.PAY:
-                self.pay(intent)
-            else:
-                self.refuse(intent)
-        except NotWaiting:
-            return  # it was canceled meanwhile
+def build_provider(around: Surroundings) -> StripeProvider:
+    return StripeProvider(Stripe(around))

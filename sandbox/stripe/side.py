@@ -8,7 +8,7 @@ from sandbox.desk import Reason, Refused
 from sandbox.stripe.books import Wanted
 from sandbox.stripe.desk import NotWaiting
 from sandbox.stripe.models import Intent, IntentStatus, Refund
-from sandbox.stripe.provider import Stripe
+from sandbox.stripe.simulation import Stripe
 from sandbox.stripe.words import PROVIDER
 from sandbox.tills import Payable, Till
 

@@ -41,7 +41,11 @@ NOTIFY_SCHEDULE: Final = (
 SETTLES_AFTER: Final = timedelta(minutes=5)  # Stripe says no more than "some time later"
 AVAILABLE_AFTER: Final = timedelta(days=2)  # the usual T+2 of an account in the US
 
-AMOUNT_MIN: Final = 50  # Stripe's minimum for USD; other currencies have their own
+AMOUNT_MIN: Final = 50  # Stripe's minimum for USD, and of what it publishes no figure for
+_AMOUNT_MINS: Final = {
+    "aed": 200, "czk": 15_00, "dkk": 250, "gbp": 30, "hkd": 400, "huf": 175_00, "mxn": 10_00,
+    "myr": 200, "nok": 300, "pln": 200, "ron": 200, "sek": 300, "thb": 10_00,
+}  # fmt: skip
 AMOUNT_MAX: Final = 99_999_999  # eight digits
 _BPS: Final = 10_000
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -147,6 +151,11 @@ def missing(what: str, object_id: str, param: str) -> Problem:
     """An object that is not there (or is another account's)."""
     status = 404 if param in {"intent", "id"} else 400
     return Problem(status, f"No such {what}: '{object_id}'", code="resource_missing", param=param)
+
+
+def amount_min(currency: str) -> int:
+    """What Stripe asks for at least. Source: docs.stripe.com/currencies, read 2026-11-21."""
+    return _AMOUNT_MINS.get(currency, AMOUNT_MIN)
 
 
 def fee_of(amount: int, *, fee_bps: int, fee_fixed: int) -> int:

@@ -17,7 +17,7 @@ from tests.channels.stripe_side import as_entered
 
 @pytest.fixture
 def registry(http: ChannelHttp) -> ChannelRegistry:
-    return build_registry(http, alipay_gateway_url="http://127.0.0.1/")
+    return build_registry(http)
 
 
 def parsed(**changes: str) -> StripeParameters:

@@ -25,6 +25,7 @@ from tests.channels.stripe_side import (
     PAYMENT_ID,
     REFUND_ID,
     REFUND_SERIAL,
+    SERIAL,
     a_refund,
     an_account,
     headers_of,
@@ -92,6 +93,7 @@ async def test_a_refund_is_looked_for_and_then_made_under_our_number(
             "payment_intent": INTENT_ID,
             "amount": "500",
             "metadata[refund]": REFUND_SERIAL,
+            "metadata[order]": SERIAL,
             "metadata[payment]": PAYMENT_ID,
         },
     ]

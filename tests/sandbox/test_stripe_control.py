@@ -94,3 +94,32 @@ async def test_an_account_that_is_not_there_is_not_found(control: Control) -> No
     answer = await control.post_raw("/stripe/accounts/acct_none/webhook-secrets")
 
     assert answer.status_code == 404
+
+
+async def test_a_hold_runs_out_and_the_merchant_is_told(
+    control: Control, shop: CardShop, endpoint: Endpoint
+) -> None:
+    order = a_number()
+    held = await shop.pay("pm_card_visa", order=order, capture_method="manual")
+    await endpoint.next()
+
+    expired = await control.post("/stripe/expire", id=order)
+    again = await control.post_raw("/stripe/expire", id=order)
+    nobody = await control.post_raw("/stripe/expire", id="T-NOBODY")
+    told = await endpoint.next()
+
+    assert expired == {"id": held["id"], "status": "canceled"}
+    assert (again.status_code, nobody.status_code) == (409, 404)
+    assert told.type == "payment_intent.canceled"
+    assert told.object["cancellation_reason"] == "automatic"
+
+
+@pytest.mark.parametrize(("currency", "least"), [("gbp", 30), ("usd", 50), ("huf", 175_00)])
+async def test_each_currency_has_its_own_least_amount(
+    shop: CardShop, currency: str, least: int
+) -> None:
+    enough = await shop.post("payment_intents", amount=least, currency=currency)
+    too_little = await shop.post("payment_intents", amount=least - 1, currency=currency)
+
+    assert enough.status_code == 200
+    assert too_little.json()["error"]["code"] == "amount_too_small"

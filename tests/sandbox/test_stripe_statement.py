@@ -163,6 +163,7 @@ async def test_the_statement_can_be_made_to_lie(shop: CardShop, control: Control
         await control.post("/stripe/plants", account_id=shop.id, **plant)
     first = await shop.get("balance_transactions", limit=2)
     rest = await shop.get("balance_transactions", starting_after=first["data"][-1]["id"])
+    shown = await shop.get("balance_transactions", limit=1, expand=["data.source"])
     await control.delete("/stripe/plants")
     truth = (await shop.get("balance_transactions"))["data"]
 
@@ -174,5 +175,6 @@ async def test_the_statement_can_be_made_to_lie(shop: CardShop, control: Control
         (100_00, 4_00),
         (99_00, 3_20),
     ]
+    assert shown["data"][0]["source"]["metadata"] == {"refund": "T-NOBODY"}
     assert first["data"][1]["source"] == rest["data"][0]["source"]
     assert [(line["amount"], line["fee"]) for line in truth] == [(100_00, 3_20)] * 4

@@ -1,16 +1,21 @@
 """The one interface all channels share. Adding a channel is one file that fulfils it.
 
+The file is `channels/<name>.py`, or `channels/<name>/adapter.py`, and has a function
+`build_channel(around: Surroundings) -> Channel`; nothing else of the house has to know of it.
+
 An adapter signs, verifies, converts and classifies. It keeps no state, writes no SQL and does not
 retry: the workflow decides what happens after each outcome.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from channels.http import ChannelHttp
 from models.channel import (
     Answer,
     CallbackFacts,
@@ -36,7 +41,21 @@ __all__ = [
     "Reconciling",
     "Refunding",
     "Statement",
+    "Surroundings",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an adapter is built in.
+
+    `url`: where the channel's interface is, when it is not at its public address. `clock_margin`:
+    how far the channel's clock may be from ours; only after it does "not there any more" count.
+    """
+
+    http: ChannelHttp
+    url: str | None
+    clock_margin: timedelta
 
 
 class ChannelParameters(BaseModel):

@@ -72,6 +72,9 @@ class TradeControl:
 
     async def totals(self) -> Shown:
         house = self._house
+        requests = house.alipay.request_counts()
+        for provider in house.providers:
+            requests |= provider.request_counts()
         executions, paid_minor = house.books.money_moved(EventKind.PAID)
         return {
             "trades": house.books.status_counts(),
@@ -80,8 +83,9 @@ class TradeControl:
             "refunded_minor": house.books.money_moved(EventKind.REFUNDED)[1],
             "notifications": house.outbox.counts(),
             "attempts": house.outbox.attempt_count(),
-            "requests": house.alipay.request_counts() | house.stripe.request_counts(),
-            "stripe": house.stripe_side.totals(),
+            "requests": requests,
+            "holds": house.alipay.holds.totals(),
+            **{provider.side.provider: provider.totals() for provider in house.providers},
         }
 
     async def pay(self, order: PayOrder, response: Response) -> Shown:

@@ -12,6 +12,8 @@ from channels.alipay import bills, outcomes, refunds, requests
 from channels.alipay.answers import SUCCESS, Trade, read_answer
 from channels.alipay.callbacks import facts_of, read_notice
 from channels.alipay.errors import Meaning, meaning_of
+from channels.alipay.hold_requests import freeze_call, hold_query_call
+from channels.alipay.holds import Holds, too_much
 from channels.alipay.parameters import AlipayParameters
 from channels.alipay.requests import BUYER_CODE, PAGE, QR, WAP, Call
 from channels.alipay.statement import AlipayStatement
@@ -22,11 +24,13 @@ from channels.base import (
     ChannelParameters,
     Method,
     Operation,
+    Surroundings,
 )
 from channels.http import ChannelHttp, NotSent
 from models.channel import (
     Answer,
     CallbackFacts,
+    CaptureRequest,
     Declined,
     Exchange,
     NotAttempted,
@@ -43,11 +47,22 @@ from models.reconciliation import StatementAvailability
 
 _CURRENCY = "CNY"
 
+# How long a hold certainly stands. What Alipay promises is in the merchant's contract; the shortest
+# that is published for its pre-authorization is 7 days (28 for hotels and rentals). Source:
+# sdk.qfapi.com, "Valid Capture Period", read 2026-11-21.
+HOLD_SECONDS = 7 * 24 * 3600
+
 CAPABILITIES = Capabilities(
     methods=(
         # Precreate with the same number and amount gives the same trade (out_trade_no is the
         # idempotency key); page and wap send nothing at all.
-        Method(name=QR, title="Alipay QR code", repeat_safe=True),
+        Method(
+            name=QR,
+            title="Alipay QR code",
+            repeat_safe=True,
+            manual_capture=True,
+            hold_seconds=HOLD_SECONDS,
+        ),
         Method(name=PAGE, title="Alipay on a computer", repeat_safe=True),
         Method(name=WAP, title="Alipay on a phone", repeat_safe=True),
         # A payer's code is good for one payment; a repeat may meet a second, later code.
@@ -57,9 +72,20 @@ CAPABILITIES = Capabilities(
             repeat_safe=False,
             payer_present=True,
             needs_payer_code=True,
+            manual_capture=True,
+            hold_seconds=HOLD_SECONDS,
         ),
     ),
-    operations=frozenset({Operation.PAY, Operation.QUERY, Operation.CLOSE, Operation.REFUND}),
+    operations=frozenset(
+        {
+            Operation.PAY,
+            Operation.QUERY,
+            Operation.CLOSE,
+            Operation.REFUND,
+            Operation.CAPTURE,
+            Operation.VOID,
+        }
+    ),
     currencies=frozenset({_CURRENCY}),
     amount_min_minor=1,  # 0.01
     amount_max_minor=10_000_000_000,  # 100000000.00
@@ -71,8 +97,11 @@ CAPABILITIES = Capabilities(
 CLOCK_MARGIN = timedelta(seconds=60)
 
 
+GATEWAY_URL = "https://openapi.alipay.com/gateway.do"
+
+
 class AlipayChannel:
-    """Alipay's payments as a `Channel`, and their refunds (`Refunding`)."""
+    """Alipay's payments as a `Channel`, their refunds and holds (`Refunding`, `Capturing`)."""
 
     name = "alipay"
     capabilities = CAPABILITIES
@@ -91,6 +120,8 @@ class AlipayChannel:
         reason = _unsendable(request)
         if reason is not None:
             return Answer(outcome=NotAttempted(detail=reason))
+        if request.capture_method == "manual":
+            return await self._holds(account, now).place(request)
         call = requests.pay_call(parameters, request)
         if request.method in {PAGE, WAP}:
             fields = requests.signed_fields(parameters, call, now)
@@ -106,6 +137,8 @@ class AlipayChannel:
 
     async def query(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
         """Where a serial stands. A query that fails says nothing about the payment: Unknown."""
+        if request.capture_method == "manual":
+            return await self._holds(account, now).find(request)
         trade, exchange = await self._ask(
             _parameters_of(account), requests.query_call(request), now
         )
@@ -127,6 +160,8 @@ class AlipayChannel:
         A cancel gives money back that was already taken, so query before it: the query's
         documentation asks for that too.
         """
+        if request.capture_method == "manual":
+            return await self._holds(account, now).close(request)
         trade, exchange = await self._ask(
             _parameters_of(account), requests.close_call(request), now
         )
@@ -142,6 +177,19 @@ class AlipayChannel:
         else:
             outcome = outcomes.closed(trade, request)
         return Answer(outcome=outcome, exchange=exchange)
+
+    async def capture(self, account: Account, request: CaptureRequest, now: datetime) -> Answer:
+        """Take of what is held as a trade under our serial, once; Alipay releases the rest."""
+        reason = _uncapturable(request)
+        if reason is not None:
+            return Answer(outcome=NotAttempted(detail=reason))
+        if request.money.amount_minor > request.authorized.amount_minor:
+            return Answer(outcome=too_much(request, held=str(request.authorized)))
+        return await self._holds(account, now).capture(request)
+
+    async def void(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
+        """Release all that is held. What was taken stays taken, and is said to be."""
+        return await self._holds(account, now).release(request)
 
     async def refund(self, account: Account, request: RefundRequest, now: datetime) -> Answer:
         """Give back under our refund number; Alipay gives back once for each number of a trade."""
@@ -172,8 +220,8 @@ class AlipayChannel:
 
     def parse_callback(
         self, account: Account, headers: Mapping[str, str], body: bytes, now: datetime
-    ) -> CallbackFacts:
-        """Verify and translate a notice about a trade or its refund; it is signed in its body."""
+    ) -> CallbackFacts | None:
+        """Verify and translate a notice of a trade, refund or hold; it is signed in its body."""
         return facts_of(read_notice(_parameters_of(account), body, now))
 
     def acknowledgement(self, *, accepted: bool) -> Acknowledgement:
@@ -206,12 +254,26 @@ class AlipayChannel:
     ) -> dict[str, str]:
         """The exact fields `pay` sends for a PayRequest, and `query` for a QueryRequest."""
         parameters = _parameters_of(account)
-        call = (
-            requests.pay_call(parameters, request)
-            if isinstance(request, PayRequest)
-            else requests.query_call(request)
-        )
+        held = request.capture_method == "manual"
+        if isinstance(request, PayRequest):
+            call = (
+                freeze_call(parameters, request, now)
+                if held
+                else requests.pay_call(parameters, request)
+            )
+        elif held:
+            call = hold_query_call("query", request.serial)
+        else:
+            call = requests.query_call(request)
         return requests.signed_fields(parameters, call, now)
+
+    def _holds(self, account: Account, now: datetime) -> Holds:
+        parameters = _parameters_of(account)
+
+        async def ask(call: Call) -> tuple[Trade | NotSent | Unknown, Exchange | None]:
+            return await self._ask(parameters, call, now)
+
+        return Holds(parameters, ask, now=now, clock_margin=self._clock_margin)
 
     async def _ask(
         self, parameters: AlipayParameters, call: Call, now: datetime
@@ -249,6 +311,13 @@ class AlipayChannel:
         return Pending(detail="the payer has not opened it yet")
 
 
+def build_channel(around: Surroundings) -> AlipayChannel:
+    """The adapter, at Alipay's own gateway unless told otherwise."""
+    return AlipayChannel(
+        around.http, gateway_url=around.url or GATEWAY_URL, clock_margin=around.clock_margin
+    )
+
+
 def _parameters_of(account: Account) -> AlipayParameters:
     if not isinstance(account.parameters, AlipayParameters):
         raise ChannelMisconfigured(f"account {account.id} does not hold Alipay's parameters")
@@ -257,8 +326,11 @@ def _parameters_of(account: Account) -> AlipayParameters:
 
 def _unsendable(request: PayRequest) -> str | None:
     """Why this request may not go out at all, None when it may."""
-    if request.method not in {method.name for method in CAPABILITIES.methods}:
+    method = next((one for one in CAPABILITIES.methods if one.name == request.method), None)
+    if method is None:
         return f"Alipay has no method {request.method}"
+    if request.capture_method == "manual" and not method.manual_capture:
+        return f"Alipay holds no money by {request.method}"
     if request.money.currency != _CURRENCY:
         return f"Alipay takes {_CURRENCY}, not {request.money.currency}"
     smallest, largest = CAPABILITIES.amount_min_minor, CAPABILITIES.amount_max_minor
@@ -266,6 +338,15 @@ def _unsendable(request: PayRequest) -> str | None:
         return f"Alipay takes 0.01 to 100000000.00, not {request.money}"
     if request.method == BUYER_CODE and not request.payer_code:
         return "the payer's code is missing"
+    return None
+
+
+def _uncapturable(request: CaptureRequest) -> str | None:
+    """Why this capture may not go out at all, None when it may."""
+    if {request.money.currency, request.authorized.currency} != {_CURRENCY}:
+        return f"Alipay holds {_CURRENCY}, not {request.money.currency}"
+    if request.money.amount_minor <= 0:
+        return "there is nothing to take"
     return None
 
 

@@ -25,9 +25,9 @@ _Text = Annotated[str, Field(max_length=4096)]
 
 
 class Trade(BaseModel):
-    """What an answer says about a trade, its refunds or its bill, of the fields we use.
+    """What an answer says about a trade, its hold, refunds or bill, of the fields we use.
 
-    Amounts stay text until they are compared.
+    Amounts stay text until they are compared. The fields from `auth_no` on are those of a hold.
 
     Source: v3 models of alipay-sdk-php-all, the gateway's fields being the same.
     """
@@ -55,6 +55,19 @@ class Trade(BaseModel):
     refund_amount: _Text | None = None
     refund_status: _Text | None = None
     bill_download_url: _Text | None = None
+    auth_no: _Text | None = None
+    out_order_no: _Text | None = None
+    operation_type: _Text | None = None
+    order_status: _Text | None = None
+    status: _Text | None = None
+    amount: _Text | None = None
+    rest_amount: _Text | None = None
+    total_pay_amount: _Text | None = None
+    pre_auth_type: _Text | None = None
+    gmt_trans: _Text | None = None
+    payer_user_id: _Text | None = None
+    payer_open_id: _Text | None = None
+    code_value: _Text | None = None
 
     @property
     def words(self) -> str:

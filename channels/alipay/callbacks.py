@@ -13,6 +13,8 @@ from urllib.parse import unquote_to_bytes
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from channels.alipay.errors import Meaning
+from channels.alipay.hold_notices import KIND as HOLD
+from channels.alipay.hold_notices import HoldNotice, facts_of_hold
 from channels.alipay.parameters import AlipayParameters
 from channels.alipay.requests import read_beijing
 from channels.alipay.signing import callback_contents, is_signed_by_any
@@ -52,23 +54,40 @@ class Notice(BaseModel):
         return bool(self.gmt_refund) or (self.refund_fee or "").strip("0.") != ""
 
 
-def read_notice(parameters: AlipayParameters, body: bytes, now: datetime) -> Notice:
+def read_notice(parameters: AlipayParameters, body: bytes, now: datetime) -> Notice | HoldNotice:
     """Verify, then translate. Raises BadSignature or InvalidRequest as the protocol says."""
     fields = read_form(body)
     _check_signature(parameters, fields, now)
     texts = _decoded(fields)
-    for name, ours in (("app_id", parameters.app_id), ("seller_id", parameters.seller_id)):
-        if texts.get(name) != ours:
-            raise BadSignature(f"signed, but for another {name}")
+    kind = HoldNotice if texts.get("notify_type", "").startswith(HOLD) else Notice
+    _check_addressee(parameters, texts, holds=kind is HoldNotice)
     try:
-        return Notice.model_validate(texts)
+        return kind.model_validate(texts)
     except ValidationError as error:
         names = ", ".join(str(e["loc"][0]) for e in error.errors())
         raise InvalidRequest(f"the notice cannot be read: {names}") from None
 
 
-def facts_of(notice: Notice) -> CallbackFacts:
-    """What a notice tells.
+def _check_addressee(parameters: AlipayParameters, texts: dict[str, str], *, holds: bool) -> None:
+    """Signed by Alipay is not enough. A hold's notice names who is to be paid if it likes."""
+    payee = "payee_user_id" if holds else "seller_id"
+    named = {"app_id": parameters.app_id, payee: parameters.seller_id}
+    if holds and not texts.get(payee):
+        del named[payee]
+    for name, ours in named.items():
+        if texts.get(name) != ours:
+            raise BadSignature(f"signed, but for another {name}")
+
+
+def facts_of(notice: Notice | HoldNotice) -> CallbackFacts | None:
+    """What a notice tells; None when that changes nothing for us."""
+    if isinstance(notice, HoldNotice):
+        return facts_of_hold(notice)
+    return _facts_of_trade(notice)
+
+
+def _facts_of_trade(notice: Notice) -> CallbackFacts:
+    """What a notice about a trade tells.
 
     One that a refund caused carries the trade's state (TRADE_SUCCESS after a part, TRADE_CLOSED
     after all of it) and must be neither a new payment nor the end of one. `out_biz_no` is our

@@ -17,6 +17,7 @@ class Meaning(StrEnum):
     NOT_FOUND = "not_found"
     TURNED_AWAY = "turned_away"
 
+    CAPTURE_AMOUNT_INVALID = "capture_amount_invalid"
     CLOSED = "closed"
     EXPIRED = "expired"
     INSUFFICIENT_FUNDS = "insufficient_funds"
@@ -158,19 +159,20 @@ _GATEWAY: dict[Meaning, str] = {
 _THROTTLE: dict[Meaning, str] = {Meaning.TURNED_AWAY: "app-call-limited method-call-limited"}
 
 
-def _by_name(table: dict[Meaning, str]) -> dict[str, Meaning]:
+def by_name(table: dict[Meaning, str]) -> dict[str, Meaning]:
+    """The table turned round: the meaning of each name in it."""
     return {name: meaning for meaning, names in table.items() for name in names.split()}
 
 
-_BUSINESS_CODE = "40004"
+BUSINESS_CODE = "40004"
 _GATEWAY_CODES = ("20001", "40001", "40002", "40003", "40006")
 _BY_CODE: dict[str, dict[str, Meaning]] = {
-    _BUSINESS_CODE: _by_name(_BUSINESS),
-    "40005": _by_name(_THROTTLE),
-    **dict.fromkeys(_GATEWAY_CODES, _by_name(_GATEWAY)),
+    BUSINESS_CODE: by_name(_BUSINESS),
+    "40005": by_name(_THROTTLE),
+    **dict.fromkeys(_GATEWAY_CODES, by_name(_GATEWAY)),
 }
 
-_REFUND_BY_NAME = _by_name(_REFUND)
+_REFUND_BY_NAME = by_name(_REFUND)
 
 # The service did not answer in time or not at all, whatever the sub code: nothing is known.
 _UNAVAILABLE = "20000"
@@ -182,12 +184,12 @@ def meaning_of(code: str, sub_code: str) -> Meaning | None:
     """What a refusal means; None for one that is not listed under its code."""
     if code == _UNAVAILABLE:
         return Meaning.UNSETTLED
-    return _BY_CODE.get(code, {}).get(_bare(sub_code))
+    return _BY_CODE.get(code, {}).get(bare(sub_code))
 
 
 def outcome_of_refusal(code: str, sub_code: str, words: str) -> Outcome:
     """The outcome of a refused payment. The caller has checked that Alipay signed the refusal."""
-    return _outcome(meaning_of(code, sub_code), f"{code} {sub_code}".strip(), words)
+    return outcome_of(meaning_of(code, sub_code), f"{code} {sub_code}".strip(), words)
 
 
 def outcome_of_refused_refund(code: str, sub_code: str, words: str) -> Outcome:
@@ -200,13 +202,13 @@ def outcome_of_refused_refund(code: str, sub_code: str, words: str) -> Outcome:
     meaning = refund_meaning_of(code, sub_code)
     if code in _GATEWAY_CODES and meaning not in {None, Meaning.UNSETTLED}:
         meaning = Meaning.TURNED_AWAY
-    return _outcome(meaning, f"{code} {sub_code}".strip(), words)
+    return outcome_of(meaning, f"{code} {sub_code}".strip(), words)
 
 
 def refund_meaning_of(code: str, sub_code: str) -> Meaning | None:
     """What the refusal of a refund means; None for one that is not listed under its code."""
-    if code == _BUSINESS_CODE:
-        return _REFUND_BY_NAME.get(_bare(sub_code))
+    if code == BUSINESS_CODE:
+        return _REFUND_BY_NAME.get(bare(sub_code))
     return meaning_of(code, sub_code)
 
 
@@ -215,7 +217,8 @@ def is_missing_permission(code: str) -> bool:
     return code in _GATEWAY_CODES
 
 
-def _outcome(meaning: Meaning | None, channel_code: str, words: str) -> Outcome:
+def outcome_of(meaning: Meaning | None, channel_code: str, words: str) -> Outcome:
+    """The outcome of a refusal with this meaning."""
     match meaning:
         case None:
             return Unknown(detail=f"unlisted refusal {channel_code}", channel_code=channel_code)
@@ -229,7 +232,7 @@ def _outcome(meaning: Meaning | None, channel_code: str, words: str) -> Outcome:
             )
 
 
-def _bare(sub_code: str) -> str:
+def bare(sub_code: str) -> str:
     """`SYSTEM_ERROR` of `aop.ACQ.SYSTEM_ERROR`."""
     for prefix in (*_PREFIXES, *_PREFIXES):
         sub_code = sub_code.removeprefix(prefix)

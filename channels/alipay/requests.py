@@ -39,7 +39,7 @@ _SIGN_SHOWN = 12
 # Who paid is no part of our records, and a payer's code is as good as money for a minute.
 _PERSONAL = re.compile(
     r'("(?:buyer_user_id|buyer_id|buyer_logon_id|buyer_open_id|open_id|buyer_user_name'
-    r'|auth_code)"\s*:\s*")(?:[^"\\]|\\.)*"'
+    r'|payer_user_id|payer_logon_id|payer_open_id|auth_code)"\s*:\s*")(?:[^"\\]|\\.)*"'
 )
 
 

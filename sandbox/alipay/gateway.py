@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from sandbox.alipay.hold_books import Hold
 from sandbox.alipay.messages import Messages, amount_field
 from sandbox.alipay.methods import Methods
 from sandbox.alipay.requests import Credentials, GatewayRequest, RequestCheck, read_request
@@ -17,6 +18,8 @@ from sandbox.alipay.words import BROWSER_METHODS, GatewayError, Reply, failure
 from sandbox.books import Trade
 from sandbox.faults import FaultQueue, FaultType, Taken, Target
 from sandbox.server import drop_connection
+
+Subject = Trade | Hold
 
 _BODY_MAX_BYTES = 256 * 1024  # the longest real request is a few kilobytes
 _UNKNOWN_CODE = ("40099", "ACQ.NEVER_HEARD_OF")
@@ -43,8 +46,8 @@ class Dropped(Exception):
 class AfterAnswer:
     """What follows executing: the payer who pays on the spot, and the one who pays at once."""
 
-    pay_first: Callable[[Trade], Awaitable[None]]
-    consider: Callable[[Trade], None]
+    pay_first: Callable[[Subject], Awaitable[None]]
+    consider: Callable[[Subject], None]
 
 
 class Gateway:
@@ -75,17 +78,17 @@ class Gateway:
             return
         request = read_request(scope["query_string"], body)
         self.requests[request.method] += 1
-        executed: list[Trade] = []
+        executed: list[Subject] = []
         try:
             response = await self._respond(request, executed)
             await response(scope, receive, send)
         except Dropped:
             await drop_connection(scope, receive)
         finally:
-            for trade in executed:
-                self._after.consider(trade)
+            for subject in executed:
+                self._after.consider(subject)
 
-    async def _respond(self, request: GatewayRequest, executed: list[Trade]) -> Response:
+    async def _respond(self, request: GatewayRequest, executed: list[Subject]) -> Response:
         number = _numbers(request)
         before = self._faults.take(
             _BEFORE, Target.ANSWER, method=request.method, out_trade_no=number
@@ -99,8 +102,8 @@ class Gateway:
         except GatewayError as error:
             return self._rejection(error.reply, request)
         reply = self._execute(request, credentials, before)
-        if reply.trade is not None:
-            executed.append(reply.trade)
+        if reply.subject is not None:
+            executed.append(reply.subject)
         after = self._faults.take(
             _possible(reply), Target.ANSWER, method=request.method, out_trade_no=number
         )
@@ -121,16 +124,16 @@ class Gateway:
         if strange is None:
             return self._methods.execute(credentials.app, request.content(), dict(request.params))
         code, sub_code = strange.code or _UNKNOWN_CODE[0], strange.sub_code or _UNKNOWN_CODE[1]
-        trade = None
+        subject = None
         if strange.executes:
             done = self._methods.execute(credentials.app, request.content(), dict(request.params))
-            trade = done.trade
+            subject = done.subject
         said = failure(sub_code, "未知的返回码", code=code)
-        return Reply(said.code, said.msg, said.sub_code, said.sub_msg, trade=trade)
+        return Reply(said.code, said.msg, said.sub_code, said.sub_msg, subject=subject)
 
     async def _disturb(self, reply: Reply, faults: Taken) -> None:
-        if FaultType.CALLBACK_BEFORE_ANSWER in faults and reply.trade is not None:
-            await self._after.pay_first(reply.trade)
+        if FaultType.CALLBACK_BEFORE_ANSWER in faults and reply.subject is not None:
+            await self._after.pay_first(reply.subject)
         if FaultType.DELAY in faults:
             await asyncio.sleep(faults[FaultType.DELAY].seconds or 0)
         if FaultType.DROP_AFTER in faults:
@@ -166,7 +169,7 @@ class Gateway:
 def _possible(reply: Reply) -> frozenset[FaultType]:
     """The faults that would show on this answer; the others stay in the queue."""
     possible = _AFTER
-    if reply.trade is None or reply.trade.notify_url is None:
+    if reply.subject is None or reply.subject.notify_url is None:
         possible -= {FaultType.CALLBACK_BEFORE_ANSWER}
     if amount_field(reply.fields) is None:
         possible -= {FaultType.WRONG_AMOUNT}
@@ -174,9 +177,10 @@ def _possible(reply: Reply) -> frozenset[FaultType]:
 
 
 def _numbers(request: GatewayRequest) -> str:
-    """What a fault may know the request by: the number of its trade, or of its refund."""
+    """What a fault may know the request by: the number of its trade, refund or hold."""
     content = request.content()
-    return f"{content.get('out_trade_no', '')} {content.get('out_request_no', '')}"
+    names = ("out_trade_no", "out_request_no", "out_order_no")
+    return " ".join(str(content.get(name, "")) for name in names)
 
 
 def _server_error(faults: Taken, kind: FaultType) -> Response:

@@ -6,9 +6,8 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from sandbox.alipay.certificates import Authority
-from sandbox.alipay.methods import BUYER_ID, BUYER_LOGON_ID
 from sandbox.alipay.signing import sign, sign_content, spoiled
-from sandbox.alipay.words import Reply, beijing, yuan
+from sandbox.alipay.words import BUYER_ID, BUYER_LOGON_ID, Reply, beijing, yuan
 from sandbox.books import Books, Trade
 from sandbox.faults import FaultType, Taken
 from sandbox.outbox import Notification
@@ -16,7 +15,7 @@ from sandbox.refunds import Refund, find_refund
 
 PAID = "TRADE_SUCCESS"
 WAITING = "WAIT_BUYER_PAY"
-_AMOUNTS = ("refund_amount", "refund_fee", "total_amount")
+_AMOUNTS = ("refund_amount", "refund_fee", "total_amount", "rest_amount", "amount")
 _NOT_SIGNED = frozenset({"sign", "sign_type"})
 
 

@@ -1,19 +1,17 @@
 """The methods of the gateway, each from its content to a reply. They execute, nothing waits."""
 
-import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sandbox.alipay.bills import Bills
-from sandbox.alipay.certificates import Authority, pem
-from sandbox.alipay.contents import Content, InvalidContent, amount_of, text_of
+from sandbox.alipay.contents import Content, InvalidContent, amount_of, span_of, text_of
+from sandbox.alipay.hold_methods import HoldMethods, Method
 from sandbox.alipay.refunds import Refunds
 from sandbox.alipay.words import (
-    BILL_ADDRESS,
+    BUYER_ID,
+    BUYER_LOGON_ID,
     CANCEL,
-    CERTIFICATE_DOWNLOAD,
     CLOSE,
     PAGE_PAY,
     PAY,
@@ -34,16 +32,12 @@ from sandbox.alipay.words import (
 from sandbox.books import App, Books, Order, Trade, TradeStatus
 from sandbox.desk import Reason, Refused, TradeDesk
 
-BUYER_ID = "2088000000000001"
-BUYER_LOGON_ID = "pay***@sandbox.example"
-
 _QR_LIFETIME = timedelta(hours=2)
 _DEFAULT_LIFETIME = timedelta(days=15)
 _OUT_TRADE_NO = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_TIMEOUT = re.compile(r"(\d{1,5})([mhd])|1c")
 _BUYER_CODE = re.compile(r"(2[5-9]|30)\d{14,22}")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _SUBJECT_MAX = 256
+_TODAY = "1c"  # until the day is over
 
 # What a payer's code does, by its first four digits; every other good code is paid at once.
 _CODE_WAITS = "2801"
@@ -53,25 +47,25 @@ _CODE_PAID_BUT_UNSURE = "2804"
 
 
 class Methods:
-    """Executes the methods for verified apps."""
+    """Executes the methods for verified apps; `others` are those of neither trades nor holds."""
 
     def __init__(
         self,
         *,
         books: Books,
         desk: TradeDesk,
-        authority: Authority,
         now: Callable[[], datetime],
         cashier_url: Callable[[Trade], str],
-        bills: Bills,
+        holds: HoldMethods,
+        others: Mapping[str, Method],
     ) -> None:
         self._books = books
         self._desk = desk
-        self._authority = authority
         self._now = now
         self._cashier_url = cashier_url
+        self._completion = holds.completion
         refunds = Refunds(books=books, desk=desk, find=self._find)
-        self._by_name: dict[str, Callable[[App, Content, dict[str, str]], Reply]] = {
+        self._by_name: dict[str, Method] = {
             PRECREATE: self._precreate,
             PAGE_PAY: self._page_pay,
             WAP_PAY: self._page_pay,
@@ -81,8 +75,8 @@ class Methods:
             CANCEL: self._cancel,
             REFUND: refunds.refund,
             REFUND_QUERY: refunds.query,
-            BILL_ADDRESS: bills.address,
-            CERTIFICATE_DOWNLOAD: self._download_certificate,
+            **holds.by_name(),
+            **others,
         }
 
     def knows(self, method: str) -> bool:
@@ -110,6 +104,14 @@ class Methods:
         return success(trade, {"cashier_url": self._cashier_url(trade)})
 
     def _pay(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        """With money that is held, or with the code a payer shows."""
+        if content.get("auth_no"):
+            order = self._order(app, content, params, _DEFAULT_LIFETIME)
+            done = self._completion.pay(app, content, order)
+            return done if isinstance(done, Reply) else success(done, _facts(done) | _payment(done))
+        return self._pay_by_code(app, content, params)
+
+    def _pay_by_code(self, app: App, content: Content, params: dict[str, str]) -> Reply:
         code = text_of(content, "auth_code")
         if text_of(content, "scene") != "bar_code":
             raise InvalidContent("scene")
@@ -123,9 +125,11 @@ class Methods:
             if not code.startswith(_CODE_WAITS):
                 trade = self._desk.pay(trade)
         if code.startswith(_CODE_WAITS):
-            return Reply("10003", "order success pay inprocess", fields=_facts(trade), trade=trade)
+            return Reply(
+                "10003", "order success pay inprocess", fields=_facts(trade), subject=trade
+            )
         if code.startswith(_CODE_PAID_BUT_UNSURE):
-            return replace(failure("ACQ.SYSTEM_ERROR", "系统异常", code="20000"), trade=trade)
+            return replace(failure("ACQ.SYSTEM_ERROR", "系统异常", code="20000"), subject=trade)
         return success(trade, _facts(trade) | _payment(trade))
 
     def _query(self, app: App, content: Content, params: dict[str, str]) -> Reply:
@@ -162,12 +166,6 @@ class Methods:
             if trade.status is TradeStatus.WAITING:
                 trade = self._desk.close(trade, "cancelled by the merchant")
         return success(trade, _names(trade) | {"retry_flag": "N", "action": action})
-
-    def _download_certificate(self, app: App, content: Content, params: dict[str, str]) -> Reply:
-        if text_of(content, "alipay_cert_sn") != self._authority.certificate_sn:
-            raise InvalidContent("alipay_cert_sn")
-        text = base64.b64encode(pem(self._authority.certificate).encode()).decode()
-        return success(None, {"alipay_cert_content": text})
 
     def _lookup(self, app: App, content: Content) -> Trade | None:
         trade_no = content.get("trade_no")
@@ -242,12 +240,4 @@ def _expiry(content: Content, now: datetime, lifetime: timedelta) -> datetime:
 
 
 def _express(text: str, lifetime: timedelta) -> timedelta:
-    parts = _TIMEOUT.fullmatch(text)
-    if parts is None:
-        raise InvalidContent("timeout_express")
-    if parts[1] is None:
-        return lifetime
-    span = timedelta(**{_UNITS[parts[2]]: int(parts[1])})
-    if not timedelta(0) < span <= _DEFAULT_LIFETIME:
-        raise InvalidContent("timeout_express")
-    return span
+    return lifetime if text == _TODAY else span_of(text, "timeout_express")

@@ -1,5 +1,6 @@
 """Alipay put together: gateway, cashier, registered apps and the wording of notifications."""
 
+import base64
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,12 +14,26 @@ from starlette.routing import BaseRoute, Route
 from sandbox.alipay.bills import Bills
 from sandbox.alipay.cashier import CASHIER_PATH, Cashier, load_templates
 from sandbox.alipay.certificates import Authority, pem
+from sandbox.alipay.contents import Content, InvalidContent, text_of
 from sandbox.alipay.gateway import AfterAnswer, Gateway
+from sandbox.alipay.hold_books import Hold, HoldBooks, HoldEvent
+from sandbox.alipay.hold_desk import HoldDesk
+from sandbox.alipay.hold_messages import NEWS, HoldMessages, news_type
+from sandbox.alipay.hold_methods import HoldMethods
+from sandbox.alipay.hold_page import HOLD_PATH, HoldPage
 from sandbox.alipay.messages import PAID, WAITING, Messages
 from sandbox.alipay.methods import Methods
 from sandbox.alipay.requests import AppRegistry, Credentials, RequestCheck
 from sandbox.alipay.signing import read_public_key, write_public_key
-from sandbox.alipay.words import NOTIFY_SCHEDULE, REFUND, trade_status
+from sandbox.alipay.words import (
+    BILL_ADDRESS,
+    CERTIFICATE_DOWNLOAD,
+    NOTIFY_SCHEDULE,
+    REFUND,
+    Reply,
+    success,
+    trade_status,
+)
 from sandbox.books import App, Books, Trade
 from sandbox.desk import BEIJING, TradeDesk
 from sandbox.dispatcher import Letter, News, Wording
@@ -27,7 +42,7 @@ from sandbox.outbox import Notification
 from sandbox.refunds import Refund
 
 PROVIDER = "alipay"
-GATEWAY_PATH = "/alipay/gateway.do"
+GATEWAY_PATH = INTERFACE_PATH = "/alipay/gateway.do"
 _APP_ID_DIGITS = 12
 _SELLER_ID_DIGITS = 12
 _NOTIFY_ID_BYTES = 13
@@ -81,6 +96,8 @@ class Alipay:
         self._authority = Authority(folder)
         self._registry = AppRegistry(books)
         self._messages = Messages(authority=self._authority, books=books, now=now)
+        self.holds = HoldBooks(books)
+        self._hold_messages = HoldMessages(authority=self._authority, books=self.holds, now=now)
         self.bills = Bills(books=books, now=now, public_url=public_url)
         self.wording = Wording(
             schedule=NOTIFY_SCHEDULE,
@@ -91,15 +108,26 @@ class Alipay:
         )
         self._gateway: Gateway | None = None
 
-    def routes(self, *, desk: TradeDesk, faults: FaultQueue, after: AfterAnswer) -> list[BaseRoute]:
+    def routes(
+        self, *, desk: TradeDesk, hold_desk: HoldDesk, faults: FaultQueue, after: AfterAnswer
+    ) -> list[BaseRoute]:
         templates = load_templates()
         methods = Methods(
             books=self._books,
             desk=desk,
-            authority=self._authority,
             now=self._now,
             cashier_url=self.cashier_url,
-            bills=self.bills,
+            holds=HoldMethods(
+                books=self.holds,
+                desk=hold_desk,
+                trades=desk,
+                now=self._now,
+                page_url=self.hold_url,
+            ),
+            others={
+                BILL_ADDRESS: self.bills.address,
+                CERTIFICATE_DOWNLOAD: self._download_certificate,
+            },
         )
         self._gateway = Gateway(
             check=RequestCheck(self._registry, self._authority, self._now),
@@ -112,9 +140,11 @@ class Alipay:
         cashier = Cashier(
             books=self._books, desk=desk, messages=self._messages, templates=templates
         )
+        hold_page = HoldPage(books=self.holds, desk=hold_desk, templates=templates)
         return [
             Route(GATEWAY_PATH, self._gateway, methods=["GET", "POST"]),
             *cashier.routes(),
+            *hold_page.routes(),
             *self.bills.routes(),
         ]
 
@@ -128,6 +158,26 @@ class Alipay:
             return None
         news = self._news(trade, trade_status(trade), trade.notify_url)
         return replace(news, method=REFUND, about=refund.serial)
+
+    def hold_news(self, hold: Hold, event: HoldEvent) -> News | None:
+        """What it is told of a hold that was made or given up."""
+        told = news_type(event)
+        if told is None or hold.notify_url is None:
+            return None
+        return News(
+            notify_id=self._new_notify_id(),
+            provider=PROVIDER,
+            trade_no=hold.auth_no,
+            app_id=hold.app_id,
+            out_trade_no=hold.out_order_no,
+            method=hold.method,
+            trade_status=told,
+            url=hold.notify_url,
+            about=str(event.seq),
+        )
+
+    def hold_url(self, hold: Hold) -> str:
+        return f"{self._public_url()}{HOLD_PATH}/{hold.code}"
 
     def cashier_url(self, trade: Trade) -> str:
         return f"{self._public_url()}{CASHIER_PATH}/{trade.code}"
@@ -157,7 +207,15 @@ class Alipay:
         found = (self._registry.find(app.app_id) for app in self._books.apps())
         return [self._describe(credentials) for credentials in found if credentials is not None]
 
+    def _download_certificate(self, app: App, content: Content, params: dict[str, str]) -> Reply:
+        if text_of(content, "alipay_cert_sn") != self._authority.certificate_sn:
+            raise InvalidContent("alipay_cert_sn")
+        text = base64.b64encode(pem(self._authority.certificate).encode()).decode()
+        return success(None, {"alipay_cert_content": text})
+
     def _compose(self, notification: Notification, faults: Taken) -> Letter:
+        if notification.trade_status.startswith(NEWS):
+            return Letter(self._hold_messages.notification(notification, faults))
         trade = self._trade(notification)
         return Letter(self._messages.notification(notification, trade, faults))
 
@@ -168,9 +226,8 @@ class Alipay:
         return trade
 
     def _news(self, trade: Trade, trade_status: str, url: str) -> News:
-        day = f"{self._now().astimezone(BEIJING):%Y%m%d}"
         return News(
-            notify_id=f"{day}{secrets.token_hex(_NOTIFY_ID_BYTES)}",
+            notify_id=self._new_notify_id(),
             provider=PROVIDER,
             trade_no=trade.trade_no,
             app_id=trade.app_id,
@@ -179,6 +236,10 @@ class Alipay:
             trade_status=trade_status,
             url=url,
         )
+
+    def _new_notify_id(self) -> str:
+        day = f"{self._now().astimezone(BEIJING):%Y%m%d}"
+        return f"{day}{secrets.token_hex(_NOTIFY_ID_BYTES)}"
 
     def _certificate(self, app_id: str, wanted: Registration) -> str | None:
         if wanted.app_certificate is not None:

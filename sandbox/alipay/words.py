@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from sandbox.alipay.hold_books import Hold
 from sandbox.books import Trade, TradeStatus
 from sandbox.desk import BEIJING, Reason
 
@@ -23,6 +24,12 @@ REFUND_QUERY: Final = "alipay.trade.fastpay.refund.query"
 BILL_ADDRESS: Final = "alipay.data.dataservice.bill.downloadurl.query"
 CERTIFICATE_DOWNLOAD: Final = "alipay.open.app.alipaycert.download"
 BROWSER_METHODS: Final = frozenset({PAGE_PAY, WAP_PAY})
+
+# The product of money held by a code, of the payer's or for the payer.
+PRE_AUTH: Final = "PRE_AUTH"
+
+BUYER_ID: Final = "2088000000000001"
+BUYER_LOGON_ID: Final = "pay***@sandbox.example"
 
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 
@@ -66,14 +73,14 @@ _GATEWAY_MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The content of an answer. `trade` is the one it is about, when there is one."""
+    """The content of an answer. `subject` is what it is about, when there is something."""
 
     code: str
     msg: str
     sub_code: str = ""
     sub_msg: str = ""
     fields: dict[str, object] = field(default_factory=dict)
-    trade: Trade | None = None
+    subject: Trade | Hold | None = None
 
     def content(self) -> dict[str, object]:
         head: dict[str, object] = {"code": self.code, "msg": self.msg}
@@ -82,8 +89,8 @@ class Reply:
         return head | self.fields
 
 
-def success(trade: Trade | None, fields: dict[str, object]) -> Reply:
-    return Reply("10000", "Success", fields=fields, trade=trade)
+def success(subject: Trade | Hold | None, fields: dict[str, object]) -> Reply:
+    return Reply("10000", "Success", fields=fields, subject=subject)
 
 
 def failure(sub_code: str, sub_msg: str, *, code: str = "40004") -> Reply:

@@ -222,10 +222,11 @@ def notice(
     key: rsa.RSAPrivateKey | None = None,
     with_sign_type: bool = False,
     encoding: str = "utf-8",
+    only: Mapping[str, str] | None = None,
     **changes: str,
 ) -> bytes:
-    """A signed notice as it arrives."""
-    fields = notice_fields(**changes, **(changed or {}))
+    """A signed notice as it arrives; `only`: these are all of its fields."""
+    fields = dict(only) if only else notice_fields(**changes, **(changed or {}))
     signed = {**fields, "sign_type": "RSA2"} if with_sign_type else fields
     content = "&".join(f"{name}={signed[name]}" for name in sorted(signed)).encode(encoding)
     sent = {**fields, "sign_type": "RSA2", "sign": signature(content, key)}

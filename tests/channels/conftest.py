@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from channels.alipay.adapter import AlipayChannel
 from channels.http import ChannelHttp
 from channels.stripe.adapter import StripeChannel
 from tests.channels.faulty_server import FaultyServer
+from tests.channels.stripe_listing import Listing
 
 
 @pytest.fixture
@@ -33,6 +35,11 @@ def alipay(http: ChannelHttp, gateway: FaultyServer) -> AlipayChannel:
 @pytest.fixture
 def stripe(http: ChannelHttp, gateway: FaultyServer) -> StripeChannel:
     return StripeChannel(http, api_url=gateway.url.removesuffix("/gateway.do"))
+
+
+@pytest.fixture
+def listing(stripe: StripeChannel, gateway: FaultyServer, tmp_path: Path) -> Listing:
+    return Listing(stripe, gateway, tmp_path)
 
 
 @pytest.fixture(scope="module")

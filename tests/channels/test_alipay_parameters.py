@@ -25,7 +25,7 @@ from tests.channels.alipay_side import (
 
 @pytest.fixture
 def registry(http: ChannelHttp) -> ChannelRegistry:
-    channel = build_registry(http, alipay_gateway_url="http://127.0.0.1/").get("alipay")
+    channel = build_registry(http).get("alipay")
     return ChannelRegistry((channel,), clock=lambda: NOW)
 
 

@@ -23,7 +23,15 @@ _REQUESTS = {
     "alipay.trade.refund": "AlipayTradeRefund",
     "alipay.trade.fastpay.refund.query": "AlipayTradeFastpayRefundQuery",
     "alipay.data.dataservice.bill.downloadurl.query": "AlipayDataDataserviceBillDownloadurlQuery",
+    "alipay.fund.auth.order.voucher.create": "AlipayFundAuthOrderVoucherCreate",
+    "alipay.fund.auth.order.freeze": "AlipayFundAuthOrderFreeze",
+    "alipay.fund.auth.order.unfreeze": "AlipayFundAuthOrderUnfreeze",
+    "alipay.fund.auth.operation.cancel": "AlipayFundAuthOperationCancel",
+    "alipay.fund.auth.operation.detail.query": "AlipayFundAuthOperationDetailQuery",
 }
+
+# Every answer has these.
+_HEAD = ("code", "msg", "sub_code", "sub_msg")
 
 
 def _client(order: dict[str, Any]) -> Any:
@@ -46,15 +54,16 @@ def _lead_to(port: int) -> None:
 
 
 def _request(order: dict[str, Any]) -> Any:
-    name = _REQUESTS[order["method"]]
-    kind = getattr(
-        importlib.import_module(f"alipay.aop.api.request.{name}Request"), name + "Request"
-    )
-    model = getattr(importlib.import_module(f"alipay.aop.api.domain.{name}Model"), name + "Model")
-    request = kind(biz_model=model.from_alipay_dict(order["content"]))
+    kind = _class_in("request", f"{_REQUESTS[order['method']]}Request")
+    request = kind(biz_model=_model(order))
     request.notify_url = order.get("notify_url")
     request.return_url = order.get("return_url")
     return request
+
+
+def _model(order: dict[str, Any]) -> Any:
+    model = _class_in("domain", f"{_REQUESTS[order['method']]}Model")
+    return model.from_alipay_dict(order["content"])
 
 
 def _class_in(package: str, name: str) -> Any:
@@ -67,6 +76,17 @@ def execute(order: dict[str, Any]) -> Any:
         return {"answer": json.loads(_client(order).execute(_request(order)))}
     except Exception as error:  # every failure of the SDK is a plain Exception
         return {"error": str(error)}
+
+
+def as_it_would_be_sent(order: dict[str, Any]) -> Any:
+    """The content again, as the SDK's own model of the method writes it: what it knows of it."""
+    return _model(order).to_alipay_dict()
+
+
+def strange_fields(order: dict[str, Any]) -> Any:
+    """The fields of an answer that the SDK's own class for it does not know."""
+    known = {*_HEAD, *dir(_class_in("response", f"{_REQUESTS[order['method']]}Response"))}
+    return sorted(order["answer"].keys() - known)
 
 
 def page_url(order: dict[str, Any]) -> Any:
@@ -92,6 +112,8 @@ def verify(order: dict[str, Any]) -> Any:
 
 ACTIONS = {
     "execute": execute,
+    "as_it_would_be_sent": as_it_would_be_sent,
+    "strange_fields": strange_fields,
     "page_url": page_url,
     "sign_content": sign_content,
     "sign": sign,

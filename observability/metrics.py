@@ -70,3 +70,26 @@ WAITING = Gauge(
     ["kind"],
     registry=REGISTRY,
 )
+DISCREPANCIES = Counter(
+    "paycenter_discrepancies",
+    "What a statement and our books disagreed in, by class; a day that is run again counts again",
+    ["channel", "discrepancy"],
+    registry=REGISTRY,
+)
+RECONCILIATIONS = Counter(
+    "paycenter_reconciliations",
+    "Runs of reconciliations by how they ended",
+    ["channel", "status"],
+    registry=REGISTRY,
+)
+CHECK_FINDINGS = Gauge(
+    "paycenter_check_findings",
+    "What the last look around found not to fit, by kind",
+    ["kind"],
+    registry=REGISTRY,
+)
+CHECK_FINISHED = Gauge(
+    "paycenter_check_finished_timestamp_seconds",
+    "When the last look around ended; one that is old means that nobody looks",
+    registry=REGISTRY,
+)

@@ -1,34 +1,72 @@
-"""A stack of its own for being killed, and an app that asks again until it gets an answer."""
+"""A stack of its own for being killed, its checkpoints, and the table of what was killed where."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from rich.console import Console
+from rich.table import Table
 
-from devstack.api_client import Access, ApiProblem
+from devstack.api_client import Access
+from devstack.books import Sources
 from devstack.receiver import Receiver
 from devstack.sandbox_control import SandboxControl
-from devstack.shop import Order, Shop
+from devstack.shop import Shop
 from devstack.supervisor import Stack
+from tests.books import assert_books_hold, sources_of
+from tests.chaos.matrix import Struck
+from tests.chaos.sample import SEED
+from tests.chaos.traps import Traps
 
 _ENVIRONMENT = {
     "PAYCENTER_QUERY_AFTER": "2,4,8",
     "PAYCENTER_INITIATION_TIMEOUT": "PT3S",
     "PAYCENTER_FIND_OUT_AT_TILL": "PT10S",
 }
-# What an app waits before it sends the same order again, and how often it does that.
-_PAUSE_SECONDS = 0.3
-_TRIES = 200
-_TRY_AGAIN = {0, 500, 502, 503, 504}
+_STRUCK = pytest.StashKey[list[Struck]]()
+
+
+@pytest.hookimpl
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_STRUCK] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was killed where, and how long it took until all was well again."""
+    config = terminalreporter.config
+    if not config.stash[_STRUCK]:
+        return
+    console = Console(width=140, force_terminal=False)
+    with console.capture() as shown:
+        console.print(_table(config.stash[_STRUCK]))
+    terminalreporter.write_line(shown.get())
+    terminalreporter.write_line(f"again: PAYCENTER_CHAOS_SEED={SEED}")
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def struck(request: pytest.FixtureRequest) -> list[Struck]:
+    """The table for the end; whoever kills adds to it."""
+    return request.config.stash[_STRUCK]
+
+
+@pytest.fixture(scope="session")
+def checkpoints_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("checkpoints")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, checkpoints_folder: Path) -> Iterator[Stack]:
     """Two workers, since one of them being killed is the usual case."""
+    environment = _ENVIRONMENT | {"PAYCENTER_CHECKPOINTS_DIR": str(checkpoints_folder)}
     folder = tmp_path_factory.mktemp("chaos")
-    with Stack(folder, workers=2, environment=_ENVIRONMENT) as running:
+    with Stack(folder, workers=2, environment=environment) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def traps(checkpoints_folder: Path) -> Traps:
+    return Traps(checkpoints_folder)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -53,15 +91,22 @@ async def shop(stack: Stack, sandbox: SandboxControl, receiver: Receiver) -> Asy
         yield opened
 
 
-async def order_until_answered(shop: Shop, order: Order, order_no: str) -> str:
-    """Send one order until the API takes it, as an app does; gives the payment's id."""
-    for _ in range(_TRIES):
-        try:
-            answer = await shop.order(order, order_no=order_no)
-        except ApiProblem as problem:
-            if problem.status not in _TRY_AGAIN:
-                raise
-            await asyncio.sleep(_PAUSE_SECONDS)
-        else:
-            return str(answer["id"])
-    raise AssertionError(f"{order_no} was not taken in {_TRIES} tries")
+@pytest_asyncio.fixture(loop_scope="session")
+async def sources(stack: Stack, sandbox: SandboxControl, shop: Shop) -> AsyncIterator[Sources]:
+    """Everything `books verify` looks into; after each test all of it has to be right."""
+    found = await sources_of(stack, sandbox)
+    yield found
+    await assert_books_hold(found)
+
+
+def _table(struck: list[Struck]) -> Table:
+    table = Table(title="Killed", title_justify="left", pad_edge=False)
+    for heading in ("Process", "At", "Killed", "Ended as"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("after s", "books right after s"):
+        table.add_column(heading, justify="right")
+    for one in struck:
+        case = one.case
+        seconds = f"{one.seconds:.1f}", f"{one.quiet_seconds:.1f}"
+        table.add_row(case.course, case.checkpoint, one.killed, one.end, *seconds)
+    return table

@@ -1,0 +1,150 @@
+"""What a business app does with us, over and over until it is done, whatever breaks meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from devstack.api_client import ApiProblem
+from devstack.receiver import Receiver
+from devstack.shop import Order, Shop, new_order_number
+
+Answer = dict[str, Any]
+
+# What an app waits before it sends the same again, and how often it does that.
+_PAUSE_SECONDS = 0.3
+_TRIES = 300
+_TRY_AGAIN = {0, 500, 502, 503, 504}
+# The longest road is a channel call whose worker died: 20 seconds until it is given up, and the
+# queries after that, while another worker is killed for the next case.
+_PATIENCE_SECONDS = 120.0
+
+QR = Order(amount=19_99)
+# Money is taken at once for a code that begins with 28: its answer is worth the most to lose.
+TILL = Order(amount=8_80, method="alipay_buyer_code", payer_code="280000000000000001")
+CARD = Order(amount=25_00, currency="USD", method="stripe_card", payer_code="pm_card_visa",
+             return_url="https://shop.example/back")  # fmt: skip
+HELD_CARD = Order(amount=25_00, currency="USD", method="stripe_card", payer_code="pm_card_visa",
+                  return_url="https://shop.example/back", capture_method="manual")  # fmt: skip
+
+_PAYMENT_ENDS = {"succeeded", "partially_captured", "failed", "canceled", "expired"}
+_REFUND_ENDS = {"succeeded", "failed", "rejected", "canceled"}
+
+
+@dataclass(frozen=True)
+class Customer:
+    """One app on a stack whose payers pay."""
+
+    shop: Shop
+    receiver: Receiver
+
+    # ---- what is there before a case begins ------------------------------------------------------
+
+    async def nothing(self) -> str:
+        return ""
+
+    async def a_paid_payment(self) -> str:
+        return await self.pay(QR, _PAYMENT_ENDS)
+
+    async def held_money(self) -> str:
+        return await self.pay(HELD_CARD, {"requires_capture"})
+
+    # ---- the cases -------------------------------------------------------------------------------
+
+    async def pays_by_qr(self, _: str) -> str:
+        return await self._pays(QR)
+
+    async def pays_at_a_till(self, _: str) -> str:
+        return await self._pays(TILL)
+
+    async def pays_by_card(self, _: str) -> str:
+        return await self._pays(CARD)
+
+    async def refunds(self, payment_id: str) -> str:
+        number = new_order_number()
+        refund = await insist(lambda: self.shop.refund(payment_id, 5_00, refund_no=number))
+        return await self.until(f"/v1/refunds/{refund['id']}", _REFUND_ENDS)
+
+    async def captures(self, payment_id: str) -> str:
+        await insist(lambda: self.shop.capture(payment_id, 18_00), done=self._is_over(payment_id))
+        return await self.until(f"/v1/payments/{payment_id}", _PAYMENT_ENDS)
+
+    async def cancels(self, payment_id: str) -> str:
+        await insist(lambda: self.shop.cancel(payment_id), done=self._is_over(payment_id))
+        return await self.until(f"/v1/payments/{payment_id}", _PAYMENT_ENDS)
+
+    # ---- its steps -------------------------------------------------------------------------------
+
+    async def _pays(self, order: Order) -> str:
+        payment_id = await self.pay(order, _PAYMENT_ENDS)
+        return await self.until(f"/v1/payments/{payment_id}", _PAYMENT_ENDS)
+
+    async def pay(self, order: Order, until: set[str]) -> str:
+        """Order until it is taken, and wait until it is where it should be; gives its id."""
+        number = new_order_number()
+        payment = await insist(lambda: self.shop.order(order, order_no=number))
+        await self.until(f"/v1/payments/{payment['id']}", until | _PAYMENT_ENDS)
+        return str(payment["id"])
+
+    async def until(self, path: str, statuses: set[str]) -> str:
+        """The status of the thing at `path`, as soon as it is one of these."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while True:
+                status = str((await insist(lambda: self.shop.api.get(path)))["status"])
+                if status in statuses:
+                    return status
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _is_over(self, payment_id: str) -> Callable[[], Awaitable[bool]]:
+        """A command that was carried out while its answer was lost is refused the second time."""
+
+        async def look() -> bool:
+            payment = await insist(lambda: self.shop.payment(payment_id))
+            return payment["status"] in _PAYMENT_ENDS
+
+        return look
+
+
+async def insist(
+    ask: Callable[[], Awaitable[Answer]], *, done: Callable[[], Awaitable[bool]] | None = None
+) -> Answer:
+    """Ask until there is an answer, as an app does; a refusal is one, unless it was `done`."""
+    for _ in range(_TRIES):
+        try:
+            return await ask()
+        except ApiProblem as problem:
+            if problem.status not in _TRY_AGAIN:
+                if done is not None and await done():
+                    return {}
+                raise
+            await asyncio.sleep(_PAUSE_SECONDS)
+    raise AssertionError(f"no answer in {_TRIES} tries")
+
+
+@dataclass(frozen=True)
+class Course:
+    """One business process: what it needs, what is done while something is killed, how it ends.
+
+    What was never sent fails at once and takes no money. A till payment whose one request was lost
+    with its worker is cancelled, and money it took is given back. All else is taken up again.
+    """
+
+    prepare: Callable[[Customer], Awaitable[str]]
+    run: Callable[[Customer, str], Awaitable[str]]
+    ends: frozenset[str]
+
+
+COURSES: Mapping[str, Course] = {
+    "pay by QR code": Course(
+        Customer.nothing, Customer.pays_by_qr, frozenset({"succeeded", "failed"})
+    ),
+    "pay at a till": Course(
+        Customer.nothing, Customer.pays_at_a_till, frozenset({"succeeded", "failed"})
+    ),
+    "pay by card": Course(
+        Customer.nothing, Customer.pays_by_card, frozenset({"succeeded", "failed"})
+    ),
+    "refund": Course(Customer.a_paid_payment, Customer.refunds, frozenset({"succeeded"})),
+    "capture": Course(Customer.held_money, Customer.captures, frozenset({"partially_captured"})),
+    "void": Course(Customer.held_money, Customer.cancels, frozenset({"canceled"})),
+}

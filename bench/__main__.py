@@ -19,7 +19,7 @@ from rich.table import Table
 
 from bench import cpu
 from bench.load import Latency, Rate, closed_loop, interleaved
-from bench.sides import Arrivals, BarePath, OurPath
+from bench.sides import Arrivals, BarePath, WholePath
 from devstack.api_client import Access
 from devstack.receiver import Receiver
 from devstack.sandbox_control import SandboxControl
@@ -60,7 +60,7 @@ async def measure(stack: Stack, options: argparse.Namespace, say: Console) -> Re
         await Shop.onboard(Access(stack.api_url, stack.admin_key), sandbox, receiver) as shop,
     ):
         processes |= {"client": os.getpid(), "bare worker": bare.worker_pid}
-        ours = OurPath(shop, arrivals)
+        ours = WholePath([shop], arrivals)
         say.print("warming up")
         await interleaved(_WARM_UP, ours.initiate, bare.initiate)
         say.print(f"initiation latency: {options.sequential} of each, in turn")

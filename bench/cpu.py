@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
 import psutil
 
@@ -11,7 +12,7 @@ def snapshot(groups: Mapping[str, int]) -> dict[str, float]:
 
     The process that measures is counted without its children: they are the others.
     """
-    return {name: _seconds(psutil.Process(pid)) for name, pid in groups.items()}
+    return {name: seconds_of(psutil.Process(pid)) for name, pid in groups.items()}
 
 
 def between(
@@ -21,10 +22,15 @@ def between(
     return {name: round((after[name] - before[name]) * 1000 / count, 1) for name in before}
 
 
-def _seconds(process: psutil.Process) -> float:
-    total = 0.0
-    children = [] if process.pid == os.getpid() else process.children(recursive=True)
-    for each in (process, *children):
-        times = each.cpu_times()
-        total += float(times.user + times.system)
+def seconds_of(process: psutil.Process) -> float:
+    """Of the process, its children, and those of its own children that have ended."""
+    own = process.cpu_times()
+    total = float(own.user + own.system)
+    if process.pid == os.getpid():
+        return total
+    total += float(own.children_user + own.children_system)
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            times = child.cpu_times()
+            total += float(times.user + times.system)
     return total

@@ -29,11 +29,11 @@ class Rate:
     p95_ms: float
 
 
-async def interleaved(count: int, ours: Step, bare: Step) -> tuple[Latency, Latency]:
+async def interleaved(count: int, ours: Step, theirs: Step) -> tuple[Latency, Latency]:
     """Time both in turn, so that whatever else the machine does meets both alike."""
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(count):
-        for step, seconds in zip((ours, bare), times, strict=True):
+        for step, seconds in zip((ours, theirs), times, strict=True):
             seconds.append(await _timed(step, number))
     return _latency(times[0]), _latency(times[1])
 

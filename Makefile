@@ -36,7 +36,7 @@ format: $(READY) ## put the code into the form that check wants
 	$(PY) -m ruff check --fix .
 
 chaos: $(READY) ## kill and fault everything while payments are under way, then compare the books
-	@$(PY) -m pytest -q tests/chaos
+	@PAYCENTER_CHAOS=full $(PY) -m pytest -q tests/chaos
 
 bench: $(READY) ## measure, side by side with the baselines
 	@$(PY) -m bench

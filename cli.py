@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from devstack.books_command import books
+from devstack.reconcile_command import reconcile
+from devstack.reports_command import reports
 from models.errors import ProcessorError
 from models.merchant import Role
 from settings import SettingsError, load_settings
@@ -40,6 +43,9 @@ settings_commands = typer.Typer(no_args_is_help=True, help="The environment of t
 app.add_typer(keys, name="keys")
 app.add_typer(payments, name="payments")
 app.add_typer(settings_commands, name="settings")
+app.add_typer(books, name="books")
+app.command("reconcile")(reconcile)
+app.add_typer(reports, name="reports")
 
 DataFolder = Annotated[
     Path, typer.Option("--data", help="Folder that keeps databases, ports, secrets and logs.")
@@ -159,7 +165,8 @@ def create_key(
         )
     from devstack.database_setup import make_key
 
-    text = asyncio.run(make_key(load_settings(), role=role, app_id=app_id or None, name=name))
+    url = load_settings().database_url.get_secret_value()
+    text = asyncio.run(make_key(url, role=role, app_id=app_id or None, name=name))
     typer.echo(text)
 
 

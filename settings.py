@@ -5,6 +5,7 @@ Only `api.app`, `worker.py`, `cli.py` and `devstack/` read this; everything else
 
 import base64
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -16,7 +17,7 @@ _KEY_BYTES = 32  # AES-256
 # A payment that is silent is asked about at most once a second, and at least once a day.
 _Silence = Annotated[float, Field(ge=1, le=86_400)]
 
-WorkerRole = Literal["payments", "channels", "notifications", "sweeper"]
+WorkerRole = Literal["payments", "channels", "notifications", "reconciliation", "sweeper"]
 
 
 class Settings(BaseSettings):
@@ -65,8 +66,10 @@ class Settings(BaseSettings):
     )
 
     # -- channels
-    alipay_gateway_url: str = "https://openapi.alipay.com/gateway.do"
-    stripe_api_url: str = "https://api.stripe.com"
+    channel_urls: Annotated[dict[str, str], NoDecode] = Field(
+        default={},
+        description="channels that are not at their public addresses, as name=url[,name=url…]",
+    )
     channel_connect_timeout: timedelta = timedelta(seconds=3)
     channel_read_timeout: timedelta = timedelta(seconds=10)
     channel_clock_margin: timedelta = Field(
@@ -86,7 +89,21 @@ class Settings(BaseSettings):
         default=False, description="development only: lets webhooks go to private addresses"
     )
 
+    # -- reconciliation
+    statement_dir: Path = Field(
+        default=Path(".data/statements"),
+        description="where channels' statements are kept; API and workers share it",
+    )
+    check_every: timedelta = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(seconds=10),
+        description="how often open payments and recent successes are compared with their channels",
+    )
+
     # -- this process
+    checkpoints_dir: Path | None = Field(
+        default=None, description="tests of crashes only: where checkpoints are watched"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool = True
     metrics_host: str = Field(default="127.0.0.1", description="where metrics may be read from")
@@ -99,6 +116,7 @@ class Settings(BaseSettings):
         "payments",
         "channels",
         "notifications",
+        "reconciliation",
         "sweeper",
     )
     workflow_sandbox: bool = Field(
@@ -113,6 +131,11 @@ class Settings(BaseSettings):
     @classmethod
     def _read_keys(cls, value: object) -> object:
         return _keys(value) if isinstance(value, str) else value
+
+    @field_validator("channel_urls", mode="before")
+    @classmethod
+    def _read_urls(cls, value: object) -> object:
+        return _urls(value) if isinstance(value, str) else value
 
     @field_validator("query_after", mode="before")
     @classmethod
@@ -163,3 +186,13 @@ def _keys(text: str) -> dict[str, SecretStr]:
     if not keys:
         raise ValueError("at least one key is needed")
     return keys
+
+
+def _urls(text: str) -> dict[str, str]:
+    urls: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, separator, url = part.partition("=")
+        if not separator or not name or not url.startswith(("https://", "http://")):
+            raise ValueError("write each address as name=url, the url with https://")
+        urls[name] = url
+    return urls

@@ -1,7 +1,8 @@
 """The composition root of the workers: builds everything once, and runs the roles it is told to.
 
 Roles: `payments` (workflows and their local steps), `channels` (one queue for each channel),
-`notifications`, `sweeper`. One process may have all; a large house gives each its own.
+`notifications`, `reconciliation`, `sweeper`. One process may have all; a large house gives each its
+own.
 """
 
 import asyncio
@@ -26,29 +27,40 @@ from temporalio.worker import (
 
 from activities.accounts import AccountReader
 from activities.channel import ChannelActivities
+from activities.check import CheckActivities
 from activities.errors import ActivityErrors
 from activities.first_delivery import FirstDelivery
 from activities.ledger import LedgerActivities
 from activities.notifications import NotificationActivities
 from activities.preparation import PreparationActivities
+from activities.reconciliation import ReconciliationActivities
 from activities.records import RecordActivities
 from activities.refunds import RefundActivities
+from activities.repairs import RepairActivities
 from activities.webhook import WebhookSender
+from api.reconciliation_dispatch import evidence_delivery, open_runs, run_nudge
+from api.schedules import Schedules
 from api.sweepers import Sweeper
 from channels.http import ChannelHttp
 from channels.registry import ChannelRegistry, build_registry
 from engine.client import TemporalConnection, connect
 from engine.sandbox import workflow_runner
-from observability import metrics
+from observability import checkpoints, metrics
+from observability.checkpoint_seams import activity_interceptors, client_interceptors
 from observability.logs import configure_logging, logger
 from settings import Settings, SettingsError, load_settings
 from storage.database import Database
+from storage.statement_files import StatementFiles
 from storage.vault import Vault
+from workflows.check import CheckWorkflow
 from workflows.late_success import LateSuccessWorkflow
 from workflows.notification import NotificationWorkflow
 from workflows.payment import PaymentWorkflow
-from workflows.queues import NOTIFICATIONS, PAYMENTS, channel_queue
+from workflows.queues import NOTIFICATIONS, PAYMENTS, RECONCILIATION, channel_queue
+from workflows.reconciliation import ReconciliationWorkflow
+from workflows.reconciliation_schedule import ScheduledReconciliationWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.repair import RepairWorkflow
 
 _log = logger(__name__)
 
@@ -58,6 +70,8 @@ _POLLERS = PollerBehaviorSimpleMaximum(20)
 _GRACE = timedelta(seconds=25)
 # Calls under way at one channel; the bulkhead's size.
 _CHANNEL_SLOTS = 50
+# Steps of reconciliations under way in one process; comparing keeps PostgreSQL busy.
+_RECONCILIATION_SLOTS = 8
 _CONNECT_PAUSE_SECONDS = 1.0
 
 
@@ -84,6 +98,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         if "sweeper" in settings.worker_roles:
             sweeper = asyncio.create_task(_sweeper(parts).run())
             stack.callback(sweeper.cancel)
+        if "reconciliation" in settings.worker_roles:
+            schedules = asyncio.create_task(_schedules(parts).run())
+            stack.callback(schedules.cancel)
         _log.info("worker ready", roles=list(settings.worker_roles))
         await stop.wait()
         _log.info("worker stopping")
@@ -111,8 +128,7 @@ async def _parts(settings: Settings) -> AsyncIterator[Parts]:
             vault=Vault(keys, active=next(iter(keys))),
             registry=build_registry(
                 http,
-                alipay_gateway_url=settings.alipay_gateway_url,
-                stripe_api_url=settings.stripe_api_url,
+                urls=settings.channel_urls,
                 clock_margin=settings.channel_clock_margin,
             ),
             sender=sender,
@@ -133,6 +149,8 @@ def build_workers(parts: Parts, first_delivery: FirstDelivery) -> list[Worker]:
         workers += [_channel_worker(parts, calls, name) for name in parts.registry.names()]
     if "notifications" in roles:
         workers.append(_notifications_worker(parts))
+    if "reconciliation" in roles:
+        workers.append(_reconciliation_worker(parts))
     return workers
 
 
@@ -162,7 +180,7 @@ def _payments_worker(parts: Parts, first_delivery: FirstDelivery) -> Worker:
             refunds.order_late_refund,
         ],
         workflow_runner=workflow_runner(sandboxed=parts.settings.workflow_sandbox),
-        interceptors=[ActivityErrors()],
+        interceptors=[ActivityErrors(), *activity_interceptors()],
         workflow_task_poller_behavior=_POLLERS,
         nonsticky_to_sticky_poll_ratio=0.5,
         max_cached_workflows=5000,
@@ -185,7 +203,7 @@ def _channel_worker(parts: Parts, calls: ChannelActivities, channel: str) -> Wor
             calls.refund,
             calls.query_refund,
         ],
-        interceptors=[ActivityErrors()],
+        interceptors=[ActivityErrors(), *activity_interceptors()],
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(10),
         max_concurrent_activities=_CHANNEL_SLOTS,
         graceful_shutdown_timeout=_GRACE,
@@ -200,13 +218,65 @@ def _notifications_worker(parts: Parts) -> Worker:
         workflows=[NotificationWorkflow],
         activities=[deliveries.deliver_due],
         workflow_runner=workflow_runner(sandboxed=parts.settings.workflow_sandbox),
-        interceptors=[ActivityErrors()],
+        interceptors=[ActivityErrors(), *activity_interceptors()],
+        graceful_shutdown_timeout=_GRACE,
+    )
+
+
+def _reconciliation_worker(parts: Parts) -> Worker:
+    accounts = AccountReader(parts.database, parts.vault, parts.registry)
+    files = StatementFiles(parts.settings.statement_dir)
+    days = ReconciliationActivities(parts.database, accounts, parts.registry, files)
+    repairs = RepairActivities(parts.database, evidence_delivery(parts.client, parts.database))
+    around = CheckActivities(
+        parts.database,
+        accounts,
+        parts.registry,
+        open_runs(parts.client),
+        run_nudge(parts.client, parts.database),
+    )
+    return Worker(
+        parts.client,
+        task_queue=RECONCILIATION,
+        workflows=[
+            ReconciliationWorkflow,
+            ScheduledReconciliationWorkflow,
+            RepairWorkflow,
+            CheckWorkflow,
+        ],
+        activities=[
+            days.open_day,
+            days.begin,
+            days.fetch_statement,
+            days.compare,
+            days.book_channel_fees,
+            days.automatic_repairs,
+            days.finish,
+            days.fail,
+            repairs.hand_over,
+            repairs.await_booked,
+            repairs.record_decision,
+            repairs.carry_out,
+            around.look_around,
+        ],
+        workflow_runner=workflow_runner(sandboxed=parts.settings.workflow_sandbox),
+        interceptors=[ActivityErrors(), *activity_interceptors()],
+        max_concurrent_activities=_RECONCILIATION_SLOTS,
         graceful_shutdown_timeout=_GRACE,
     )
 
 
 def _sweeper(parts: Parts) -> Sweeper:
     return Sweeper(database=parts.database, client=parts.client)
+
+
+def _schedules(parts: Parts) -> Schedules:
+    return Schedules(
+        database=parts.database,
+        client=parts.client,
+        registry=parts.registry,
+        check_every=parts.settings.check_every,
+    )
 
 
 def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
@@ -244,7 +314,7 @@ async def _connect(settings: Settings) -> Client:
     )
     while True:
         try:
-            return await connect(connection)
+            return await connect(connection, interceptors=client_interceptors())
         except RuntimeError as error:
             _log.warning("Temporal is not there yet", error=str(error))
             await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
@@ -267,6 +337,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     configure_logging("worker", level=settings.log_level, json_lines=settings.log_json)
+    checkpoints.install(settings.checkpoints_dir, "worker")
     uvloop.run(_main(settings))
     return 0
 

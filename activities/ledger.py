@@ -147,7 +147,7 @@ def _late_settlement(late: LateSuccess, recorded: RecordedOrder, attempt: Attemp
         else lifecycle.kept_late(before, late.money)
     )
     evidence = Evidence(
-        kind=EvidenceKind.CALLBACK,
+        kind=EvidenceKind(late.source),
         reference=late.callback_id,
         detail=_LATE_NOTES[late.policy],
     )

@@ -18,6 +18,7 @@ from typing import Self
 import aiohttp
 
 from models.notification import DeliveryResult, Endpoint, Notification
+from observability.checkpoints import reached
 
 # A receiver that needs longer has not taken it. Bounds the whole exchange, slow headers included.
 DEADLINE_SECONDS = 15.0
@@ -82,10 +83,12 @@ class WebhookSender:
     async def _send(self, endpoint: Endpoint, notification: Notification) -> DeliveryResult:
         headers = signed_headers(endpoint.secrets, notification, datetime.now(UTC))
         body = notification.body.encode()
+        await reached("before send webhook")
         async with self._session.post(
             endpoint.url, data=body, headers=headers, allow_redirects=False
         ) as answer:
             await _read_a_little(answer)
+            await reached("after answer webhook")
             delivered = _OK <= answer.status < _REDIRECT
             return DeliveryResult(
                 delivered=delivered,

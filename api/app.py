@@ -9,13 +9,17 @@ from api import (
     apps,
     callbacks,
     channel_accounts,
+    checks,
     codec,
+    discrepancies,
     events,
     health,
     merchants,
     payments,
+    reconciliations,
     reference,
     refunds,
+    reports,
 )
 from api.dependencies import ApiDependencies, ApiOptions
 from api.errors import translate_errors
@@ -23,9 +27,12 @@ from api.middleware import RequestContext
 from channels.registry import open_registry
 from engine.client import TemporalConnection, connect
 from engine.encryption import PayloadEncryption
+from observability import checkpoints
+from observability.checkpoint_seams import client_interceptors
 from observability.logs import configure_logging
 from settings import Settings, load_settings
 from storage.database import Database
+from storage.statement_files import StatementFiles
 from storage.vault import Vault
 
 _DESCRIPTION = (
@@ -40,6 +47,10 @@ ROUTERS = (
     merchants.router,
     channel_accounts.router,
     apps.router,
+    reconciliations.router,
+    discrepancies.router,
+    checks.router,
+    reports.router,
     callbacks.router,
     codec.router,
     health.router,
@@ -63,6 +74,7 @@ def create_app() -> FastAPI:
     """
     settings = load_settings()
     configure_logging("api", level=settings.log_level, json_lines=settings.log_json)
+    checkpoints.install(settings.checkpoints_dir, "api")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -94,7 +106,7 @@ def _assemble(lifespan: Lifespan | None) -> FastAPI:
 async def _open_dependencies(settings: Settings) -> AsyncIterator[ApiDependencies]:
     payload_keys = settings.key_bytes("payload_keys")
     vault_keys = settings.key_bytes("vault_keys")
-    client = await connect(_connection_of(settings), lazy=True)
+    client = await connect(_connection_of(settings), lazy=True, interceptors=client_interceptors())
     database = Database(
         settings.database_url.get_secret_value(),
         pool_size=settings.database_pool_size,
@@ -102,8 +114,7 @@ async def _open_dependencies(settings: Settings) -> AsyncIterator[ApiDependencie
     )
     try:
         async with open_registry(
-            alipay_gateway_url=settings.alipay_gateway_url,
-            stripe_api_url=settings.stripe_api_url,
+            urls=settings.channel_urls,
             connect_timeout=settings.channel_connect_timeout,
             read_timeout=settings.channel_read_timeout,
         ) as channels:
@@ -113,6 +124,7 @@ async def _open_dependencies(settings: Settings) -> AsyncIterator[ApiDependencie
                 client=client,
                 channels=channels,
                 encryption=PayloadEncryption(payload_keys, active=next(iter(payload_keys))),
+                statements=StatementFiles(settings.statement_dir),
                 options=_options(settings),
             )
     finally:

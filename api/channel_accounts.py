@@ -52,6 +52,9 @@ class NewChannelAccount(Body):
     channel: Identifier
     methods: Annotated[list[Identifier], Field(min_length=1, max_length=32)]
     fee_bps: Annotated[int, Field(ge=0, le=_FEE_MAX_BPS, description="what we keep, 60 is 0.6%")]
+    channel_fee_bps: Annotated[int, Field(ge=0, le=_FEE_MAX_BPS)] | None = Field(
+        default=None, description="what the channel is agreed to take; null is not compared"
+    )
     parameters: Annotated[
         dict[Identifier, Annotated[str, Field(max_length=_VALUE_MAX)]], Field(max_length=64)
     ]
@@ -199,6 +202,7 @@ def _account(
         status=ChannelAccountStatus.ACTIVE,
         methods=tuple(dict.fromkeys(body.methods)),
         fee_bps=body.fee_bps,
+        channel_fee_bps=body.channel_fee_bps,
         parameters=public,
         created_at=deps.clock(),
     )

@@ -16,7 +16,11 @@ from channels.registry import ChannelRegistry
 from engine.encryption import PayloadEncryption
 from models.merchant import Caller, Role
 from storage.database import Database
+from storage.statement_files import StatementFiles
 from storage.vault import Vault
+
+# Ten million lines, zipped, are a third of this.
+_STATEMENT_MAX_BYTES = 1024**3
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class ApiOptions:
     temporal_namespace: str = "default"
     allow_private_webhooks: bool = False
     codec_token: str | None = field(default=None, repr=False)
+    statement_max_bytes: int = _STATEMENT_MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class ApiDependencies:
     client: Client
     channels: ChannelRegistry
     encryption: PayloadEncryption
+    statements: StatementFiles
     options: ApiOptions = field(default_factory=ApiOptions)
     clock: Callable[[], datetime] = utc_now
 

@@ -275,6 +275,7 @@ def _late_success(order: PaymentOrder, event: ChannelEvent) -> LateSuccess | Non
         money=event.outcome.money,
         channel_reference=event.outcome.channel_reference,
         held=event.outcome.held,
+        source=event.source,
     )
 
 

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from models.money import AMOUNT_MAX_MINOR, exponent_of
 URL_MAX = 2048
 # What belongs to a payment adds two digits or more to the ULID of the payment.
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}[0-9]{0,4}")
+_DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 # Wallets' payment codes: 10-15 WeChat Pay, 25-30 Alipay (their manuals, "auth_code"). No card
 # begins like the first; for the second the lengths of cards are refused by the scheme's own range.
@@ -114,6 +115,16 @@ def _instant(value: Any) -> datetime:
         raise problem from None
 
 
+def _day(value: Any) -> date:
+    problem = PydanticCustomError("day", "write a day like 2026-01-31")
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise problem
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise problem from None
+
+
 Amount = Annotated[
     int,
     Field(
@@ -142,6 +153,13 @@ WebAddress = Annotated[str, Field(min_length=8, max_length=URL_MAX), AfterValida
 PayerCode = Annotated[str, Field(min_length=8, max_length=128), AfterValidator(_payer_code)]
 Instant = Annotated[
     datetime, BeforeValidator(_instant, json_schema_input_type=str), Field(strict=False)
+]
+
+
+BusinessDay = Annotated[
+    date,
+    BeforeValidator(_day, json_schema_input_type=str),
+    Field(strict=False, examples=["2026-11-20"]),
 ]
 
 

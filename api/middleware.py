@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
 
 from api.errors import internal_problem
+from observability.checkpoints import reached
 from observability.logs import logger
 from observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
@@ -66,6 +67,8 @@ class _Answer:
 
     async def _send_with_headers(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            route = getattr(self._scope.get("route"), "path", "")
+            await reached("before answer", f"{self._scope['method']} {route}")
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self._request_id

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.fields import Identifier, OrderNumber
+from api.fields import BusinessDay, Identifier, OrderNumber
 from models.notification import NotificationStatus
 from models.payment import PaymentStatus
+from models.reconciliation import DiscrepancyClass, DiscrepancyStatus, ReconciliationStatus
 from models.refund import RefundStatus
 
 PAGE_MAX = 100  # keeps an answer under a few hundred kilobytes
@@ -41,6 +42,29 @@ class EventQuery(PageQuery):
 
 class ChannelAccountQuery(PageQuery):
     merchant_id: Identifier | None = None
+
+
+class ReconciliationQuery(PageQuery):
+    account_id: Identifier | None = None
+    status: ReconciliationStatus | None = None
+
+
+class DayDiscrepancyQuery(PageQuery):
+    class_: DiscrepancyClass | None = Field(default=None, alias="class")
+    status: DiscrepancyStatus | None = None
+
+
+class DiscrepancyQuery(DayDiscrepancyQuery):
+    account_id: Identifier | None = None
+
+
+class StatementQuery(BaseModel):
+    """Whose statement of which day an uploaded file is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: Identifier
+    business_day: BusinessDay
 
 
 def next_after(ids: tuple[str, ...], limit: int) -> str | None:

@@ -39,6 +39,7 @@ KINDS: dict[str, Kind] = {
     "refund-conflict": Kind(409, "This refund number was used for another refund"),
     "same-person": Kind(409, "Who asked for something cannot decide on it"),
     "request-in-progress": Kind(409, "The same request is being worked on"),
+    "discrepancies-open": Kind(409, "Something of the day is not resolved"),
     "invalid-state": Kind(409, "It cannot be done in the state this is in"),
     # -- us
     "rate-limited": Kind(429, "Too many requests"),

@@ -8,16 +8,18 @@ from datetime import UTC, date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from api.answers import as_json
 from api.csv_answers import csv_answer
 from api.dependencies import Deps
 from api.fields import BusinessDay, Currency, Identifier
 from api.openapi import describe, problems
+from api.paging import PAGE_MAX, Limit
 from api.paging import Cursor as CursorText
-from api.requests import invalid, parse_query
-from models.errors import NotFound, Problem
+from api.requests import parse_query
+from models.errors import NotFound
 from models.ledger import AccountKind, LedgerAccountName
 from models.merchant import Role
 from models.reports import AccountStatement, AgeingReport, ChannelDay, TrialBalance
@@ -29,7 +31,16 @@ router = APIRouter(prefix="/v1/reports", tags=["reports"])
 
 _READERS = (Role.FINANCE, Role.OPS, Role.ADMIN)
 _ACCOUNT = re.compile(r"(?P<kind>[0-9]{4})(?::(?P<owner>[0-9A-Za-z_]{1,64}))?")
-ENTRIES_MAX = 1000
+
+
+def _account_name(text: str) -> str:
+    matched = _ACCOUNT.fullmatch(text)
+    if matched is None or matched["kind"] not in {kind.value for kind in AccountKind}:
+        raise PydanticCustomError(
+            "not-a-choice", "a kind of account and whose it is, such as 1101:acc_…"
+        )
+    return text
+
 
 Instant = Annotated[AwareDatetime, Field(strict=False, examples=["2026-11-20T00:00:00Z"])]
 Format = Literal["json", "csv"]
@@ -46,11 +57,15 @@ class TrialBalanceQuery(_Query):
 
 
 class AccountStatementQuery(_Query):
-    account: Annotated[str, Field(max_length=70, examples=["1101:acc_01KAH3W3F0Q7V2H8T0M4X5N6P7"])]
+    account: Annotated[
+        str,
+        Field(max_length=70, examples=["1101:acc_01KAH3W3F0Q7V2H8T0M4X5N6P7"]),
+        AfterValidator(_account_name),
+    ]
     currency: Currency
     since: Instant
     until: Instant
-    limit: Annotated[int, Field(ge=1, le=ENTRIES_MAX)] = 100
+    limit: Limit = PAGE_MAX
     cursor: CursorText | None = None
 
 
@@ -184,11 +199,8 @@ async def aged_discrepancies(request: Request, deps: Deps) -> Response:
 
 
 def _account(text: str) -> LedgerAccountName:
-    matched = _ACCOUNT.fullmatch(text)
-    if matched is None or matched["kind"] not in {kind.value for kind in AccountKind}:
-        detail = "a kind of account and whose it is, such as 1101:acc_…"
-        raise invalid(Problem(pointer="#/account", code="not-a-choice", detail=detail))
-    return LedgerAccountName(kind=AccountKind(matched["kind"]), owner=matched["owner"] or "")
+    kind, _, owner = text.partition(":")
+    return LedgerAccountName(kind=AccountKind(kind), owner=owner)
 
 
 def _name(kind: AccountKind) -> str:

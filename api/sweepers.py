@@ -20,8 +20,11 @@ from api.dispatch import (
     wake_notifications,
     without_dispute,
 )
+from api.reconciliation_dispatch import start_reconciliation
 from api.refund_dispatch import deliver_refund_callback, start_unstarted_refund
+from models.errors import Unavailable
 from models.payment import PaymentOrder
+from models.reconciliation import ReconciliationOrder
 from models.refund import RefundOrder
 from observability.logs import logger
 from observability.metrics import SWEPT, WAITING
@@ -34,6 +37,7 @@ from storage.callbacks import (
 from storage.database import Database
 from storage.notifications import apps_with_overdue
 from storage.payments import unstarted_orders
+from storage.reconciliation import unstarted_reconciliations
 from storage.refunds import unstarted_refunds
 from storage.turns import take_turn
 
@@ -65,6 +69,7 @@ class _Found:
     refunds: tuple[RefundOrder, ...] = ()
     callbacks: tuple[UnhandledCallback, ...] = ()
     apps: tuple[str, ...] = ()
+    days: tuple[ReconciliationOrder, ...] = ()
 
 
 @dataclass
@@ -92,6 +97,7 @@ class Sweeper:
         await self._each("refund", found.refunds, self._start_refund)
         await self._each("callback", found.callbacks, self._deliver)
         await self._each("app", found.apps, self._wake)
+        await self._each("reconciliation", found.days, self._reconcile)
 
     async def _look(self) -> _Found:
         now = self.clock()
@@ -107,6 +113,9 @@ class Sweeper:
                     connection, received_before=before, limit=_BATCH
                 ),
                 apps=await apps_with_overdue(connection, now=now, limit=_BATCH),
+                days=await unstarted_reconciliations(
+                    connection, created_before=before, limit=_BATCH
+                ),
             )
             parked = len(await parked_callbacks(connection, limit=_BATCH))
         SWEPT.labels("parked").inc(rematched)
@@ -114,6 +123,7 @@ class Sweeper:
         WAITING.labels("refund").set(len(found.refunds))
         WAITING.labels("callback").set(len(found.callbacks))
         WAITING.labels("app").set(len(found.apps))
+        WAITING.labels("reconciliation").set(len(found.days))
         WAITING.labels("parked").set(parked)
         return found
 
@@ -134,6 +144,13 @@ class Sweeper:
 
     async def _wake(self, app_id: str) -> bool:
         await wake_notifications(self.client, app_id)
+        return True
+
+    async def _reconcile(self, order: ReconciliationOrder) -> bool:
+        try:
+            await start_reconciliation(self.client, order)
+        except Unavailable:
+            return False
         return True
 
     async def _each(

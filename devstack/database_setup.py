@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from api.auth import credentials_of, mint_key
 from models.merchant import Role
-from settings import Settings
 from storage.database import Database
 from storage.keys import create_key, find_caller
 from storage.migrate import upgrade
@@ -39,10 +38,10 @@ async def _ensure_admin_key(app_url: str, admin_key: str) -> None:
         await database.close()
 
 
-async def make_key(settings: Settings, *, role: Role, app_id: str | None, name: str) -> str:
+async def make_key(database_url: str, *, role: Role, app_id: str | None, name: str) -> str:
     """Store a fresh key and return it: it can never be shown again."""
     key = mint_key()
-    database = Database(settings.database_url.get_secret_value(), pool_size=2)
+    database = Database(database_url, pool_size=2)
     try:
         async with database.transaction("create_key") as connection:
             await create_key(

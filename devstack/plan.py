@@ -8,6 +8,7 @@ from pathlib import Path
 
 from devstack.children import Program, answers
 from devstack.secret_file import CODEC_TOKEN, PAYLOAD_KEYS, VAULT_KEYS
+from sandbox.providers import interface_paths
 
 HOST = "127.0.0.1"
 NAMESPACE = "default"
@@ -105,12 +106,17 @@ class StackPlan:
             f"{_PREFIX}API_HOST": HOST,
             f"{_PREFIX}API_PORT": str(self.ports["api"]),
             f"{_PREFIX}PUBLIC_URL": self.url("api"),
-            f"{_PREFIX}ALIPAY_GATEWAY_URL": f"{self.url('sandbox')}/alipay/gateway.do",
-            f"{_PREFIX}STRIPE_API_URL": f"{self.url('sandbox')}/stripe",
+            f"{_PREFIX}CHANNEL_URLS": self._sandbox_urls(),
             f"{_PREFIX}ALLOW_PRIVATE_WEBHOOKS": "true",
+            f"{_PREFIX}STATEMENT_DIR": str(self.data_directory / "statements"),
         }
         keys = {name: self.secrets[name] for name in (PAYLOAD_KEYS, VAULT_KEYS, CODEC_TOKEN)}
         return self._python_environment() | keys | ours | dict(self.overrides)
+
+    def _sandbox_urls(self) -> str:
+        """Every channel is the sandbox's."""
+        paths = interface_paths()
+        return ",".join(f"{name}={self.url('sandbox')}{path}" for name, path in paths.items())
 
     def _python_environment(self) -> dict[str, str]:
         """Ours without what a developer's shell may say about another stack."""

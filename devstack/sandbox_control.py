@@ -1,11 +1,13 @@
 """Plays the payer and the weather: tells the sandbox what to do, and reads its books."""
 
+from datetime import date
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 _TIMEOUT_SECONDS = 20.0
+_PAGE = "5000"  # the most the sandbox gives at once
 
 
 class SandboxRefused(Exception):
@@ -44,6 +46,24 @@ class SandboxControl:
         """From now on every payer pays, or refuses, as the rule says."""
         await self._send("PUT", "/control/auto-pay", rule)
 
+    async def bill_settings(self, **settings: Any) -> None:
+        """The fee in Alipay's bills, and whether today's is out before the day is over."""
+        await self._send("PUT", "/control/alipay/bills/settings", settings)
+
+    async def plant(self, kind: str, **where: Any) -> None:
+        """From now on Alipay's bills are wrong like this."""
+        await self._send("POST", "/control/alipay/bills/plants", {"type": kind, **where})
+
+    async def clear_plants(self) -> None:
+        await self._send("DELETE", "/control/alipay/bills/plants")
+
+    async def bill(self, app_id: str, day: date) -> bytes:
+        """A day's bill as a person would download it from Alipay's pages."""
+        response = await self._http.get(f"/control/alipay/bills/{app_id}/{day}")
+        if not response.is_success:
+            raise SandboxRefused(f"the bill of {day}: HTTP {response.status_code}")
+        return response.content
+
     async def quiesce(self) -> bool:
         """Whether the channel has nothing in flight any more; it waits up to ten seconds."""
         return bool((await self._send("POST", "/control/quiesce", {}))["idle"])
@@ -59,6 +79,17 @@ class SandboxControl:
     async def trades(self, **query: str) -> list[dict[str, Any]]:
         answer = await self._send("GET", "/control/trades", query=query)
         trades: list[dict[str, Any]] = answer["trades"]
+        return trades
+
+    async def every_trade(self) -> list[dict[str, Any]]:
+        """The channels' books from the first trade to the last."""
+        trades: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            query = {"after": after, "limit": _PAGE}
+            answer = await self._send("GET", "/control/trades", query=query)
+            trades += answer["trades"]
+            after = answer["next"]
         return trades
 
     async def totals(self) -> dict[str, Any]:

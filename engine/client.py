@@ -1,10 +1,10 @@
 """The one way our processes connect to Temporal."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
@@ -37,7 +37,12 @@ def data_converter(payload_keys: Mapping[str, bytes]) -> DataConverter:
     )
 
 
-async def connect(connection: TemporalConnection, *, lazy: bool = False) -> Client:
+async def connect(
+    connection: TemporalConnection,
+    *,
+    lazy: bool = False,
+    interceptors: Sequence[Interceptor] = (),
+) -> Client:
     """Connect, or raise RuntimeError when the server cannot be reached.
 
     lazy: connect with the first call instead, so that a process can start before Temporal does.
@@ -50,6 +55,7 @@ async def connect(connection: TemporalConnection, *, lazy: bool = False) -> Clie
         api_key=connection.api_key,
         runtime=_runtime(connection.metrics_address),
         lazy=lazy,
+        interceptors=interceptors,
     )
 
 

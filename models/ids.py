@@ -13,6 +13,9 @@ from ulid import ULID
 # and all three take letters and digits (channels, "order-number generator").
 ATTEMPTS_MAX = 99
 
+# Of the schedule that compares what moved lately with the channels, and of its runs.
+CHECK_SCHEDULE = "check"
+
 
 def new_id(prefix: str) -> str:
     """A fresh id such as `pay_01KAH3…`; only the API, a sweeper or a callback may make one."""

@@ -239,7 +239,7 @@ class Progress(Frozen):
 class LateSuccess(Frozen):
     """Money that arrived for a payment that was already closed: input of `LateSuccessWorkflow`.
 
-    `held`: the payer let it be set aside, and it was not taken.
+    `held`: the payer let it be set aside, and it was not taken. `source`: who told us.
     """
 
     payment_id: str
@@ -249,3 +249,4 @@ class LateSuccess(Frozen):
     money: Money
     channel_reference: str
     held: bool = False
+    source: Literal["callback", "statement"] = "callback"

@@ -4,10 +4,12 @@ from datetime import datetime
 
 from models.channel import Frozen
 from models.reconciliation import (
+    DiscrepancyClass,
+    DiscrepancyStatus,
     DiscrepancyView,
-    MatchingRules,
     ReconciliationOrder,
     ReconciliationStatus,
+    RepairAction,
     RepairDecision,
     RepairOrder,
     RunResult,
@@ -47,13 +49,6 @@ class CompareStep(Frozen):
     statement: StatementFacts
 
 
-class Compared(Frozen):
-    """What came of comparing, and by which rules."""
-
-    result: RunResult
-    rules: MatchingRules
-
-
 class FeesStep(Frozen):
     """Book what the channel took on a day. `run` is the number of the run that found it."""
 
@@ -76,16 +71,44 @@ class DecisionStep(Frozen):
     decision: RepairDecision
 
 
+class Handover(Frozen):
+    """A statement's line as it was put into the inbox. `refusal`: why no run can take it."""
+
+    order: RepairOrder
+    callback_id: str
+    refusal: str = ""
+
+
 class RepairEnd(Frozen):
-    """How a repair ended: `is_resolved` False leaves the discrepancy open, for `detail`."""
+    """How a repair ended. When it is not resolved, `detail` says why it is open again."""
 
     discrepancy_id: str
     is_resolved: bool
     detail: str = ""
 
 
-class EndStep(Frozen):
-    """End a repair that books nothing itself, or leave its discrepancy open again."""
+# What may be done about each class. A fee is booked as it was taken, whatever was agreed; what is
+# carried is first looked for on the next statement; amounts in two currencies have no difference
+# that could be booked.
+_MONEY = frozenset({RepairAction.SUSPENSE, RepairAction.WRITE_OFF, RepairAction.DISMISS})
+REPAIRS: dict[DiscrepancyClass, frozenset[RepairAction]] = {
+    DiscrepancyClass.CHANNEL_ONLY: _MONEY,
+    DiscrepancyClass.OURS_ONLY: _MONEY,
+    DiscrepancyClass.AMOUNT_DIFF: _MONEY,
+    DiscrepancyClass.DUPLICATE: _MONEY,
+    DiscrepancyClass.STATUS_DIFF: _MONEY | {RepairAction.BOOK},
+    DiscrepancyClass.CURRENCY_DIFF: frozenset({RepairAction.DISMISS}),
+    DiscrepancyClass.CUTOFF: frozenset({RepairAction.DISMISS}),
+    DiscrepancyClass.FEE_DIFF: frozenset({RepairAction.DISMISS}),
+}
 
-    discrepancy: DiscrepancyView
-    end: RepairEnd
+
+def repairs_of(found: DiscrepancyView) -> frozenset[RepairAction]:
+    """What may be proposed now. What is carried is in doubt, and not missing yet."""
+    match found.status:
+        case DiscrepancyStatus.OPEN:
+            return REPAIRS[found.class_]
+        case DiscrepancyStatus.CARRIED:
+            return frozenset({RepairAction.DISMISS})
+        case _:
+            return frozenset()

@@ -9,6 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from models.errors import InvariantBroken, Unavailable
+from observability.checkpoints import reached
 from observability.metrics import SQL_TRANSACTIONS
 
 # A statement here touches a handful of rows: one that takes longer hangs, and is better ended.
@@ -26,7 +27,8 @@ _POOL_TIMEOUT_SECONDS = 5.0
 class Database:
     """Connections, opened when first needed.
 
-    At most `pool_size` for single statements, and as many for transactions.
+    At most `pool_size` for single statements, and as many for transactions. `url` is for work that
+    brings a connection of its own; it holds the password.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Database:
         pool_timeout_seconds: float = _POOL_TIMEOUT_SECONDS,
         application_name: str = "paycenter",
     ) -> None:
+        self.url = url
         # Two pools, as changing a pooled connection from one kind to the other would be one more
         # await in which a cancelled task can leave it behind.
         self._single, self._transactional = (
@@ -66,6 +69,7 @@ class Database:
         """
         async with self._translated(name), self._transactional.begin() as connection:
             yield connection
+            await reached("before commit", name)
 
     @asynccontextmanager
     async def statement(self, name: str) -> AsyncIterator[AsyncConnection]:
@@ -76,6 +80,7 @@ class Database:
         own. Raises what `transaction` raises.
         """
         async with self._translated(name), self._single.connect() as connection:
+            await reached("before commit", name)
             yield connection
 
     @asynccontextmanager
@@ -89,6 +94,7 @@ class Database:
         except IntegrityError as error:
             raise InvariantBroken(f"the database refused {name}: {error.orig}") from error
         SQL_TRANSACTIONS.labels(name).inc()
+        await reached("after commit", name)
 
     async def ping(self) -> None:
         """Raises Unavailable when the database does not answer."""

@@ -98,3 +98,55 @@ DELIVER = ActivityOptions(
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)
     ),
 )
+
+# Our own tables, by an activity of its own: reconciliation is no place to save events.
+BOOKS = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)
+    ),
+)
+
+# A statement that is not made yet, or a channel that is away: asked for again, ever more slowly,
+# without adding to the history. A million lines are 30 MB; the adapters end a download after 15
+# minutes. Beyond two days somebody has to ask the channel.
+STATEMENT_WITHIN = timedelta(days=2)
+FETCH_STATEMENT = ActivityOptions(
+    start_to_close_timeout=timedelta(minutes=30),
+    schedule_to_close_timeout=STATEMENT_WITHIN,
+    heartbeat_timeout=timedelta(seconds=60),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=2),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(hours=1),
+    ),
+)
+
+# Loading and comparing: 10 million lines take minutes. All of it is one transaction, so a worker
+# that is lost has done nothing, and the next one begins again.
+COMPARE_STATEMENT = ActivityOptions(
+    start_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=timedelta(seconds=60),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5)
+    ),
+)
+
+# Evidence was handed to a payment's own run; whether that has booked it is looked at ever more
+# slowly. Sweepers hand it over again for as long.
+AWAIT_BOOKED = ActivityOptions(
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_close_timeout=timedelta(days=1),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=500),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(minutes=30),
+    ),
+)
+
+# One look over what moved lately; the next comes anyway, so a lost one is not repeated for long.
+LOOK_AROUND = ActivityOptions(
+    start_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=60),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=5), maximum_attempts=3),
+)

@@ -2,6 +2,7 @@
 
 PAYMENTS = "payments"
 NOTIFICATIONS = "notifications"
+RECONCILIATION = "reconciliation"
 
 
 def channel_queue(channel: str) -> str:

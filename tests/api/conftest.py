@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 from temporalio.client import Client
@@ -25,6 +27,7 @@ from engine.client import data_converter
 from engine.encryption import PayloadEncryption
 from settings import Settings
 from storage.database import Database
+from storage.statement_files import StatementFiles
 from storage.vault import Vault
 from tests.api import testpay
 from tests.api.world import World
@@ -41,7 +44,7 @@ _SETTINGS = Settings(
     vault_keys={},
     public_url="http://api.example",
     query_after=(30, 60),
-    worker_roles=("payments", "channels", "notifications"),
+    worker_roles=("payments", "channels", "notifications", "reconciliation"),
     workflow_sandbox=True,
 )
 
@@ -69,8 +72,11 @@ async def temporal() -> AsyncIterator[Client]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def world(temporal: Client, database: Database) -> AsyncIterator[World]:
+async def world(
+    temporal: Client, database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
     """The API and the workers of one module; no sweeper, so that nothing happens by itself."""
+    statements = tmp_path_factory.mktemp("statements")
     channel = testpay.TestPay()
     deps = ApiDependencies(
         database=database,
@@ -78,6 +84,7 @@ async def world(temporal: Client, database: Database) -> AsyncIterator[World]:
         client=temporal,
         channels=ChannelRegistry((channel,)),
         encryption=PayloadEncryption(PAYLOAD_KEYS, active="k1"),
+        statements=StatementFiles(statements),
         options=ApiOptions(
             initiation_timeout=timedelta(seconds=20),
             temporal_ui_url=UI_URL,
@@ -85,7 +92,7 @@ async def world(temporal: Client, database: Database) -> AsyncIterator[World]:
         ),
     )
     async with AsyncExitStack() as stack:
-        for worker in await _workers(stack, deps):
+        for worker in await _workers(stack, deps, statements):
             await stack.enter_async_context(worker)
         app = build_app(deps)
         http = await stack.enter_async_context(
@@ -105,7 +112,7 @@ async def _end_all_runs(temporal: Client) -> None:
             await handle.terminate("the module is over")
 
 
-async def _workers(stack: AsyncExitStack, deps: ApiDependencies) -> list[Worker]:
+async def _workers(stack: AsyncExitStack, deps: ApiDependencies, statements: Path) -> list[Worker]:
     """The workers of a real run, over the test channel."""
     sender = await stack.enter_async_context(WebhookSender())
     first_delivery = FirstDelivery(deps.database, deps.vault, sender)
@@ -116,6 +123,6 @@ async def _workers(stack: AsyncExitStack, deps: ApiDependencies) -> list[Worker]
         vault=deps.vault,
         registry=deps.channels,
         sender=sender,
-        settings=_SETTINGS,
+        settings=_SETTINGS.model_copy(update={"statement_dir": statements}),
     )
     return build_workers(parts, first_delivery)

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from api.app import ROUTERS
 from api.requests import BODY_MAX
+from models.merchant import Role
 from tests.api import testpay
 from tests.api.world import Tenant, World, code_of, order
 
@@ -27,7 +28,11 @@ TABLES = (
     "notification",
     "callback",
     "idempotency_key",
+    "reconciliation",
+    "discrepancy",
 )
+# Whose body is a file. What is wrong with one is told by the statement's own reader.
+FILES = {("POST", "/v1/reconciliations/upload")}
 
 TEXT: tuple[Any, ...] = (1, True, 1.5, None, [], {}, "", "a\x00b", "\ud800", "x" * 20_000)
 FREE_TEXT = (*TEXT, " ", "a\nb", "4111 1111 1111 1111")
@@ -95,6 +100,7 @@ BODIES: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]]
             "channel": (*NAME_, "nobody"),
             "methods": ("test_qr", None, 1, [], ["nobody"], [1], [None], ["test_qr"] * 33),
             "fee_bps": (*WHOLE, None, 10_001),
+            "channel_fee_bps": (*WHOLE, 10_001),
             "parameters": (
                 None,
                 1,
@@ -107,6 +113,20 @@ BODIES: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]]
             ),
         },
     ),
+    ("POST", "/v1/reconciliations"): (
+        {"business_day": "2026-01-31"},
+        {
+            "account_id": NAME_,
+            "business_day": (*TEXT, "2026-02-30", "20260131", "2026-01-31T00:00:00Z", "2999-01-01"),
+        },
+    ),
+    ("POST", "/v1/reconciliations/{reconciliation_id}/sign-off"): ({}, {}),
+    ("POST", "/v1/discrepancies/{discrepancy_id}/repair"): (
+        {"action": "suspense", "reason": "looked at it"},
+        {"action": (*TEXT, "keep", "BOOK"), "reason": FREE_TEXT},
+    ),
+    ("POST", "/v1/discrepancies/{discrepancy_id}/approve"): ({}, {"reason": optional(FREE_TEXT)}),
+    ("POST", "/v1/discrepancies/{discrepancy_id}/reject"): ({}, {"reason": optional(FREE_TEXT)}),
     ("POST", "/v1/channel-accounts/{account_id}/disable"): ({}, {}),
     ("POST", "/v1/channel-accounts/{account_id}/enable"): ({}, {}),
     ("POST", "/v1/apps"): (
@@ -150,6 +170,15 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "payment_id": ("a%20b", ""),
     "object_id": ("a%20b", ""),
     "merchant_id": ("a%20b", ""),
+    "account_id": ("a%20b", ""),
+    "class": ("gone", ""),
+    "business_day": ("tomorrow", "2026-02-30", ""),
+    "account": ("9999:x", "1101:a%20b", ""),
+    "currency": ("XXQ", "cny", ""),
+    "at": ("yesterday", "2026-01-01", ""),
+    "since": ("yesterday", "2026-01-01T00:00:00", ""),
+    "until": ("yesterday", "2026-01-01T00:00:00", ""),
+    "format": ("xlsx", ""),
     "unknown": ("1",),
 }
 
@@ -165,7 +194,7 @@ async def test_every_route_that_takes_a_body_is_in_the_table(world: World) -> No
     described = {
         (method, path): set(_schema(operation)["properties"])
         for method, path, operation in routes(world)
-        if method != "GET"
+        if method != "GET" and (method, path) not in FILES
     }
 
     assert {route: set(wrong) for route, (_, wrong) in BODIES.items()} == described
@@ -278,7 +307,8 @@ async def test_a_wrong_query_is_a_problem_for_every_list(world: World) -> None:
             for value in QUERIES[name]:
                 answer = await world.call("GET", f"{path}?{name}={value}", key=admin)
                 assert answer.status_code == 422, (path, name, value)
-                assert answer.json()["errors"][0]["pointer"] == f"#/{name}"
+                pointers = [problem["pointer"] for problem in answer.json()["errors"]]
+                assert f"#/{name}" in pointers, (path, name, value)
 
 
 async def test_a_body_in_many_small_pieces_is_cut_off_at_the_limit(world: World) -> None:
@@ -318,13 +348,18 @@ async def _sender(world: World, route: tuple[str, str]) -> Any:
     method, path = route
     admins = ("/v1/apps", "/v1/channel-accounts")
     of_admin = path.startswith(admins) or path.endswith(("/approve", "/reject"))
-    key = admin if of_admin else tenant.key
+    if path.startswith(("/v1/reconciliations", "/v1/discrepancies")):
+        key = await world.key(Role.FINANCE)
+    else:
+        key = admin if of_admin else tenant.key
     filled = path.format(
         payment_id="pay_01KAH3W3F0Q7V2H8T0M4X5N6P7",
         refund_id="ref_01KAH3W3F0Q7V2H8T0M4X5N6P7",
         event_id="ntf_01KAH3W3F0Q7V2H8T0M4X5N6P701",
         account_id=tenant.account_id,
         app_id=tenant.app_id,
+        reconciliation_id="rec_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+        discrepancy_id="dis_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     )
     operation = world.app.openapi()["paths"][path][method.lower()]
 
@@ -340,6 +375,8 @@ def _references(route: tuple[str, str], tenant: Tenant) -> dict[str, Any]:
         return order(tenant)
     if route == ("POST", "/v1/channel-accounts"):
         return {"merchant_id": tenant.merchant_id}
+    if route == ("POST", "/v1/reconciliations"):
+        return {"account_id": tenant.account_id}
     return {}
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from models.merchant import Role
+from tests.api.days import foreign_line, reconcile
+from tests.api.testpay import Bill
 from tests.api.world import Tenant, World, code_of
 
 # What stands in a path, and an id of that kind that nobody has.
@@ -15,12 +17,15 @@ NOBODYS = {
     "merchant_id": "mer_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     "account_id": "acc_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     "app_id": "app_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+    "reconciliation_id": "rec_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+    "discrepancy_id": "dis_01KAH3W3F0Q7V2H8T0M4X5N6P7",
 }
 BODIES = {
     "/v1/apps/{app_id}/events/replay": {
         "since": "2026-01-01T00:00:00Z",
         "until": "2026-01-02T00:00:00Z",
-    }
+    },
+    "/v1/discrepancies/{discrepancy_id}/repair": {"action": "dismiss", "reason": "looked at it"},
 }
 # Routes an app's key does not open at all.
 CLOSED_TO_APPS = {
@@ -29,6 +34,13 @@ CLOSED_TO_APPS = {
     ("POST", "/v1/channel-accounts/{account_id}/enable"),
     ("POST", "/v1/refunds/{refund_id}/approve"),
     ("POST", "/v1/refunds/{refund_id}/reject"),
+    ("GET", "/v1/reconciliations/{reconciliation_id}"),
+    ("GET", "/v1/reconciliations/{reconciliation_id}/discrepancies"),
+    ("POST", "/v1/reconciliations/{reconciliation_id}/sign-off"),
+    ("GET", "/v1/discrepancies/{discrepancy_id}"),
+    ("POST", "/v1/discrepancies/{discrepancy_id}/repair"),
+    ("POST", "/v1/discrepancies/{discrepancy_id}/approve"),
+    ("POST", "/v1/discrepancies/{discrepancy_id}/reject"),
 }
 
 
@@ -67,11 +79,12 @@ async def test_what_is_ones_own_is_found_on_the_same_routes(world: World) -> Non
 
 async def test_an_id_that_cannot_be_one_is_404_for_everybody(world: World) -> None:
     admin, mine = await world.admin(), await world.tenant()
+    finance = await world.key(Role.FINANCE)
 
     for method, path in _routes_with_an_id(world):
         for wrong in ("x", "%00", "pay_" + "A" * 5000, "..%2f..", "'%20OR%201=1", "ÿ"):
             filled = path.format(**dict.fromkeys(NOBODYS, wrong))
-            for key in (admin, mine.key):
+            for key in (admin, finance, mine.key):
                 answer = await world.call(method, filled, key=key, body=BODIES.get(path))
                 assert answer.status_code in (403, 404), (method, filled, answer.text)
 
@@ -142,7 +155,8 @@ async def _ids_of(world: World, tenant: Tenant) -> dict[str, str]:
     refund_id = (await world.refund(tenant, payment_id)).json()["id"]
     await world.refunded(refund_id)
     events = await world.call("GET", f"/v1/events?object_id={payment_id}", key=tenant.key)
-    return {
+    day = await _day_of(world, tenant)
+    return day | {
         "payment_id": payment_id,
         "refund_id": refund_id,
         "event_id": events.json()["items"][0]["id"],
@@ -150,6 +164,16 @@ async def _ids_of(world: World, tenant: Tenant) -> dict[str, str]:
         "account_id": tenant.account_id,
         "app_id": tenant.app_id,
     }
+
+
+async def _day_of(world: World, tenant: Tenant) -> dict[str, str]:
+    """A reconciliation and a discrepancy of the tenant's account."""
+    finance = await world.key(Role.FINANCE)
+    world.channel.bills[tenant.account_id] = Bill([foreign_line(700)])
+    day = await reconcile(world, finance, tenant)
+    path = f"/v1/reconciliations/{day['id']}/discrepancies?class=channel_only"
+    (found,) = (await world.call("GET", path, key=finance)).json()["items"]
+    return {"reconciliation_id": day["id"], "discrepancy_id": found["id"]}
 
 
 def _without_address(answer: Any) -> dict[str, Any]:

@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
@@ -17,6 +19,7 @@ from channels.base import (
     ChannelParameters,
     Method,
     Operation,
+    Statement,
 )
 from models.channel import (
     Answer,
@@ -31,13 +34,28 @@ from models.channel import (
     RefundRequest,
     ShowQrCode,
 )
-from models.errors import BadSignature, InvalidRequest
+from models.errors import BadSignature, ChannelUnavailable, InvalidRequest
 from models.money import Money
+from models.reconciliation import (
+    LineKind,
+    StatementAvailability,
+    StatementLine,
+    StatementTotals,
+)
 
 NAME = "testpay"
 SECRET = "a secret of the test channel"
 SIGNATURE = "x-testpay-signature"
 PARAMETERS = {"merchant_number": "m-1", "secret": SECRET}
+
+
+def _noon_zone() -> str:
+    """A time zone in which it is about noon, so that no test meets the end of a day."""
+    ahead = 12 - datetime.now(UTC).hour
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
+
+
+NOON_ZONE = _noon_zone()
 
 
 class TestPayParameters(ChannelParameters):
@@ -52,6 +70,57 @@ class TestPayParameters(ChannelParameters):
         if len(value.get_secret_value()) < 8:
             raise ValueError("the secret has at least 8 characters")
         return value
+
+
+@dataclass
+class Bill:
+    """What the channel says of a day. `says_count` and `says_day`: what it claims of itself."""
+
+    lines: list[StatementLine] = field(default_factory=list)
+    says_count: int | None = None
+    says_day: str | None = None
+    cut: bool = False
+    not_before_asked: int = 0
+    away_until_asked: int = 0
+
+    def write(self, day: date, into: Path) -> None:
+        into.write_bytes(self.content(day))
+
+    def content(self, day: date) -> bytes:
+        rows = [[*line[:-1], line.occurred_at.isoformat()] for line in self.lines]
+        count = len(rows) if self.says_count is None else self.says_count
+        text = json.dumps({"day": self.says_day or str(day), "count": count, "lines": rows})
+        return text.encode()[: len(text) // 2 if self.cut else None]
+
+
+class TestStatement:
+    """Reads such a bill, and refuses one that is not what it says."""
+
+    __test__ = False
+
+    def __init__(self, path: Path, day: date) -> None:
+        self._path, self._day = path, day
+        self._read: list[StatementLine] = []
+
+    @property
+    def totals(self) -> StatementTotals:
+        return StatementTotals(payments=len(self._read))
+
+    def lines(self) -> Iterator[StatementLine]:
+        try:
+            bill = json.loads(self._path.read_bytes())
+        except ValueError:
+            raise InvalidRequest("it ends too early", code="statement-truncated") from None
+        if bill["day"] != str(self._day):
+            raise InvalidRequest(f"it is of {bill['day']}", code="statement-wrong-day")
+        for row in bill["lines"]:
+            line = StatementLine._make(
+                (LineKind(row[0]), *row[1:-1], datetime.fromisoformat(row[-1]))
+            )
+            self._read.append(line)
+            yield line
+        if bill["count"] != len(self._read):
+            raise InvalidRequest("its count is wrong", code="statement-wrong-totals")
 
 
 class TestPay:
@@ -92,7 +161,7 @@ class TestPay:
         amount_min_minor=1,
         amount_max_minor=10_000_000,
         expiry_max_seconds=86_400,
-        timezone="Asia/Shanghai",
+        timezone=NOON_ZONE,
     )
 
     def __init__(self) -> None:
@@ -108,6 +177,8 @@ class TestPay:
         self.refund_calls: list[str] = []
         self.refund_says: dict[str, Outcome] = {}
         self.may_refund: dict[str, asyncio.Event] = {}
+        self.bills: dict[str, Bill] = {}
+        self.bill_asked = 0
 
     async def pay(self, account: Account, request: PayRequest, now: datetime) -> Answer:
         self.pay_calls.append(request.serial)
@@ -182,6 +253,24 @@ class TestPay:
             )
         except (ValueError, KeyError):
             raise InvalidRequest("the callback cannot be read") from None
+
+    async def fetch_statement(
+        self, account: Account, day: date, into: Path, now: datetime
+    ) -> StatementAvailability:
+        self.bill_asked += 1
+        self.news.set()
+        bill = self.bills.get(account.id)
+        if bill is None:
+            return StatementAvailability.EMPTY
+        if bill.not_before_asked > self.bill_asked:
+            return StatementAvailability.NOT_YET
+        if bill.away_until_asked > self.bill_asked:
+            raise ChannelUnavailable("the test channel is away")
+        bill.write(day, into)
+        return StatementAvailability.FETCHED
+
+    def read_statement(self, account: Account, day: date, path: Path) -> Statement:
+        return TestStatement(path, day)
 
     def acknowledgement(self, *, accepted: bool) -> Acknowledgement:
         return Acknowledgement(

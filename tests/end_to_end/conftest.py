@@ -6,10 +6,11 @@ import pytest
 import pytest_asyncio
 
 from devstack.api_client import Access
-from devstack.receiver import Receiver
+from devstack.receiver import Mode, Receiver
 from devstack.sandbox_control import SandboxControl
 from devstack.shop import Shop
 from devstack.supervisor import Stack
+from tests.books import assert_books_hold, sources_of
 
 # Silence is short, so that what only a query finds out is found within a test's patience; so is
 # the life of an order that names no expiry.
@@ -52,3 +53,21 @@ async def shop(admin: Access, sandbox: SandboxControl, receiver: Receiver) -> As
     """A freshly onboarded app with a merchant and an Alipay account."""
     async with await Shop.onboard(admin, sandbox, receiver) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def books(stack: Stack, sandbox: SandboxControl, receiver: Receiver) -> AsyncIterator[None]:
+    """After each test everything settles, our books are right, and the channel's say the same."""
+    sources = await sources_of(stack, sandbox)
+    yield
+    await sandbox.clear_faults()
+    receiver.mode = Mode.OK
+    await assert_books_hold(sources, swept=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", autouse=True)
+async def books_at_the_end(stack: Stack) -> AsyncIterator[None]:
+    """After all tests nothing is left for the sweeper either."""
+    yield
+    async with SandboxControl(stack.sandbox_url) as control:
+        await assert_books_hold(await sources_of(stack, control))

@@ -40,3 +40,24 @@ def test_a_wrong_key_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch) 
         load_settings()
 
     assert "c2hvcnQ" not in str(refused.value)
+
+
+def test_addresses_of_channels_are_read_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "PAYCENTER_CHANNEL_URLS", "one=http://127.0.0.1/a?b=c, two=https://two.example"
+    )
+
+    assert load_settings().channel_urls == {
+        "one": "http://127.0.0.1/a?b=c",
+        "two": "https://two.example",
+    }
+
+
+@pytest.mark.parametrize("text", ["https://two.example", "two=", "=https://x", "two=two.example"])
+def test_an_address_without_its_channel_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("PAYCENTER_CHANNEL_URLS", text)
+
+    with pytest.raises(SettingsError, match="PAYCENTER_CHANNEL_URLS"):
+        load_settings()

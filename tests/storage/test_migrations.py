@@ -13,6 +13,7 @@ from devstack.postgres import EmbeddedPostgres
 from models.tables import (
     apps,
     callbacks,
+    checks,
     idempotency,
     ledger,
     merchants,
@@ -28,6 +29,7 @@ from storage.migrate import current, head, is_current, upgrade
 TABLE_MODULES = (
     apps,
     callbacks,
+    checks,
     idempotency,
     ledger,
     merchants,

@@ -1,161 +1,21 @@
-"""A statement against our rows: every class, each by hand; then many differences at random."""
+"""A statement against our rows: every class, each by hand."""
 
-import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from itertools import count
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from models.channel import ChannelAccount
 from models.errors import Conflict, InvalidRequest
-from models.ids import new_id
-from models.money import Money
-from models.payment import AttemptStatus, PaymentStatus, Settlement
 from models.reconciliation import (
     DiscrepancyStatus,
-    DiscrepancyView,
-    LineKind,
-    MatchingRules,
-    ReconciliationOrder,
     ReconciliationStatus,
     RepairAction,
     RepairDecision,
-    RunResult,
-    StatementFacts,
-    StatementLine,
-    StatementSource,
 )
-from storage import payments, reconciliation
+from storage import reconciliation
 from storage.database import Database
-from storage.discrepancies import decide, list_discrepancies, propose, resolve
-from storage.statement_run import StatementRun, load_and_classify
-from tests.factories import a_transition
-from tests.storage.arrange import Shop, a_prepared_payment, a_shop
-
-DAY = date(2026, 3, 2)
-# Noon and midnight in Shanghai, eight hours before UTC.
-NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
-MIDNIGHT = datetime(2026, 3, 2, 16, tzinfo=UTC)
-LATER = datetime(2026, 3, 4, tzinfo=UTC)
-_REFERENCES = count(1)
-
-
-@dataclass
-class Given:
-    """A statement in memory; `fails` is what its reader finds out at the end."""
-
-    rows: Sequence[StatementLine] = ()
-    fails: InvalidRequest | None = None
-
-    def lines(self) -> Iterator[StatementLine]:
-        yield from self.rows
-        if self.fails:
-            raise self.fails
-
-
-@dataclass
-class Account:
-    """One channel account with its days."""
-
-    database: Database
-    url: str
-    shop: Shop
-    orders: dict[date, ReconciliationOrder] = field(default_factory=dict)
-    rules: MatchingRules = field(default_factory=lambda: MatchingRules(channel_fee_bps=60))
-
-    @property
-    def account(self) -> ChannelAccount:
-        return self.shop.account
-
-    async def paid(self, amount: int, at: datetime = NOON) -> StatementLine:
-        """A payment in our books; given back is the line a truthful statement has for it."""
-        order, attempt = await a_prepared_payment(
-            self.database, self.shop, money=Money(amount_minor=amount, currency="CNY")
-        )
-        move = a_transition(
-            order, PaymentStatus.SUCCEEDED, attempt_status=AttemptStatus.CHARGED, at=at
-        )
-        reference = f"ch{next(_REFERENCES)}"
-        charged = attempt.model_copy(update={"channel_reference": reference})
-        async with self.database.transaction("arrange") as connection:
-            await payments.settle(
-                connection,
-                Settlement(order=order, attempt=charged, transition=move),
-                ledger_transaction=None,
-                notification=None,
-            )
-        return line(attempt.serial, amount, at, reference=reference)
-
-    async def unpaid(self, amount: int) -> StatementLine:
-        """A payment of ours that has no money, and the line that says it has."""
-        _, attempt = await a_prepared_payment(
-            self.database, self.shop, money=Money(amount_minor=amount, currency="CNY")
-        )
-        return line(attempt.serial, amount, NOON)
-
-    async def run(self, rows: Sequence[StatementLine] | Given, day: date = DAY) -> RunResult:
-        given = rows if isinstance(rows, Given) else Given(rows)
-        order = await self.order(day)
-        async with self.database.transaction("test") as connection:
-            await reconciliation.begin_run(connection, order.reconciliation_id)
-        facts = StatementFacts(source=StatementSource.FETCHED, sha256="f" * 64, bytes=1)
-        run = StatementRun(order, facts, self.rules, given, LATER)
-        return load_and_classify(self.url, run)
-
-    async def order(self, day: date) -> ReconciliationOrder:
-        order = ReconciliationOrder(
-            reconciliation_id=new_id("rec"),
-            account_id=self.account.id,
-            app_id=self.account.app_id,
-            channel=self.account.channel,
-            business_day=day,
-            timezone="Asia/Shanghai",
-            requested_by="key_1",
-        )
-        async with self.database.transaction("test") as connection:
-            recorded = await reconciliation.record_reconciliation(connection, order, now=LATER)
-        self.orders[day] = recorded.order
-        return recorded.order
-
-    async def found(self, day: date = DAY) -> list[DiscrepancyView]:
-        async with self.database.transaction("test") as connection:
-            views, _ = await list_discrepancies(
-                connection,
-                app_id=None,
-                reconciliation_id=self.orders[day].reconciliation_id,
-                limit=1000,
-                cursor=None,
-            )
-        return sorted(views, key=lambda view: (view.class_, view.serial))
-
-    async def classes(self, day: date = DAY) -> list[tuple[str, str, str | None]]:
-        return [(v.class_.value, v.status.value, v.resolution) for v in await self.found(day)]
-
-    async def status(self, day: date = DAY) -> ReconciliationStatus:
-        async with self.database.transaction("test") as connection:
-            view = await reconciliation.read_reconciliation(
-                connection, self.orders[day].reconciliation_id, app_id=None
-            )
-        assert view is not None
-        return view.status
-
-
-def line(serial: str, amount: int, at: datetime, **changes: Any) -> StatementLine:
-    """A payment's line with the agreed fee of 60 basis points, to the minor unit."""
-    fields: dict[str, Any] = {
-        "kind": LineKind.PAYMENT,
-        "serial": serial,
-        "refund_serial": "",
-        "channel_reference": changes.pop("reference", f"ch{next(_REFERENCES)}"),
-        "amount_minor": amount,
-        "fee_minor": round(amount * 60 / 10_000),
-        "currency": "CNY",
-        "occurred_at": at,
-    }
-    return StatementLine(**(fields | changes))
+from storage.discrepancies import decide, propose, resolve
+from tests.storage.arrange import a_shop
+from tests.storage.statements import DAY, LATER, MIDNIGHT, NOON, Account, Given, line
 
 
 @pytest.fixture
@@ -400,87 +260,3 @@ async def test_a_day_is_signed_off_only_when_nothing_of_it_is_open(account: Acco
 
     assert early.value.code == "discrepancies-open"
     assert (signed.status, signed.signed_off_by) == ("signed_off", "key_1")
-
-
-# ---- at random --------------------------------------------------------------------------------
-
-PLANTS = (
-    "missing",
-    "extra",
-    "amount",
-    "currency",
-    "fee",
-    "status",
-    "duplicate",
-    "late_line",
-    "early_line",
-)
-# What each is found as on the first day, once both days were run.
-EXPECTED = {
-    "missing": ("ours_only", "open"),
-    "extra": ("channel_only", "open"),
-    "amount": ("amount_diff", "open"),
-    "currency": ("currency_diff", "open"),
-    "fee": ("fee_diff", "resolved"),
-    "status": ("status_diff", "open"),
-    "duplicate": ("duplicate", "open"),
-    "late_line": ("cutoff", "resolved"),
-    "early_line": ("cutoff", "resolved"),
-}
-
-
-@pytest.mark.parametrize("_round", range(3))
-async def test_random_differences_are_each_found_and_none_is_invented(
-    account: Account, _round: int
-) -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")  # noqa: T201  # to repeat the round
-    chance = random.Random(seed)
-    first: list[StatementLine] = []
-    second: list[StatementLine] = []
-    expected: dict[str, tuple[str, str]] = {}
-    for _ in range(40):
-        amount = chance.randint(100, 1_000_000)
-        plant = chance.choice([*PLANTS, *["none"] * 8])
-        at = NOON + timedelta(minutes=chance.randint(-600, 600))
-        row = await _plant(account, plant, amount, at, chance)
-        if plant in EXPECTED:
-            expected[row.serial] = EXPECTED[plant]
-        if plant == "late_line":
-            second.append(row)
-        elif plant != "missing":
-            first.append(row)
-        if plant == "duplicate":
-            first.append(row._replace(channel_reference=f"again{amount}"))
-    chance.shuffle(first)
-
-    results = [await account.run(first), await account.run(second, DAY + timedelta(days=1))]
-    found = {view.serial: (view.class_.value, view.status.value) for view in await account.found()}
-    again = await account.run(first)
-
-    assert found == expected
-    assert all(result.adds_up for result in [*results, again])
-    assert {
-        view.serial: (view.class_.value, view.status.value) for view in await account.found()
-    } == expected
-
-
-async def _plant(
-    account: Account, plant: str, amount: int, at: datetime, chance: random.Random
-) -> StatementLine:
-    """What our books have and the line for it, with one difference between them."""
-    if plant == "extra":
-        return line(f"FOREIGN{chance.randrange(10**9)}", amount, at)
-    if plant == "status":
-        return await account.unpaid(amount)
-    if plant == "late_line":
-        return await account.paid(amount, MIDNIGHT - timedelta(seconds=chance.randint(1, 1700)))
-    if plant == "early_line":
-        return await account.paid(amount, MIDNIGHT + timedelta(seconds=chance.randint(1, 1700)))
-    row = await account.paid(amount, at)
-    changes: dict[str, dict[str, Any]] = {
-        "amount": {"amount_minor": amount + chance.choice([-1, 1]) * chance.randint(1, 99)},
-        "currency": {"currency": "USD"},
-        "fee": {"fee_minor": row.fee_minor + chance.choice([-3, 3, 50])},
-    }
-    return row._replace(**changes.get(plant, {}))

@@ -6,7 +6,8 @@ COPY requirements-server.lock .
 RUN /app/.venv/bin/pip install --no-cache-dir --require-hashes -r requirements-server.lock
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --home-dir /app paycenter
+RUN useradd --system --uid 10001 --home-dir /app paycenter \
+    && install --directory --owner=paycenter /statements
 WORKDIR /app
 COPY --from=packages /app/.venv /app/.venv
 COPY pyproject.toml cli.py settings.py worker.py ./

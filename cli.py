@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from devstack.books_command import books
+from devstack.check_command import check
 from devstack.reconcile_command import reconcile
 from devstack.reports_command import reports
+from devstack.schedules_command import schedules
 from models.errors import ProcessorError
 from models.merchant import Role
 from settings import SettingsError, load_settings
@@ -44,6 +46,8 @@ app.add_typer(keys, name="keys")
 app.add_typer(payments, name="payments")
 app.add_typer(settings_commands, name="settings")
 app.add_typer(books, name="books")
+app.add_typer(schedules, name="schedules")
+app.command("check")(check)
 app.command("reconcile")(reconcile)
 app.add_typer(reports, name="reports")
 

@@ -85,9 +85,10 @@ class Schedules:
     async def apply_new(self) -> tuple[str, ...]:
         """The same for what this process has not applied yet; reads accounts, and little else."""
         wanted = {CHECK_SCHEDULE: self._check()}
+        known = {name: self.registry.get(name) for name in self.registry.names()}
         for account in await self._accounts():
-            channel = self.registry.get(account.channel)
-            if isinstance(channel, Reconciling):
+            channel = known.get(account.channel)
+            if channel is not None and isinstance(channel, Reconciling):
                 timezone = channel.capabilities.timezone
                 wanted[schedule_id(account.id)] = _every_day(account, timezone)
         new = {name: schedule for name, schedule in wanted.items() if name not in self._applied}

@@ -27,9 +27,10 @@ from rich.table import Table
 from bench import cpu
 from bench.dbos_side.environment import DBOS
 from bench.dbos_side.processes import DbosSide
-from bench.gate import Contender, Gate, Verdict
+from bench.gate import Contender, Gate
 from bench.load import Latency, Rate, closed_loop, interleaved
 from bench.sides import Arrivals, WholePath, pay_all
+from bench.verdict import Verdict
 from devstack.api_client import Access
 from devstack.receiver import Receiver
 from devstack.sandbox_control import SandboxControl

@@ -1,5 +1,6 @@
 """A reconciled day as a person reads it in a terminal, from what the API answers."""
 
+from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -21,6 +22,23 @@ def day_picture(day: dict[str, Any], found: list[dict[str, Any]]) -> RenderableT
     if found:
         parts.append(_discrepancies(found))
     return Group(*parts)
+
+
+def check_picture(seen: dict[str, Any]) -> RenderableType:
+    """What a look around saw."""
+    at = datetime.fromisoformat(seen["finished_at"]).astimezone()
+    head = Text(
+        f"{at:%Y-%m-%d %H:%M:%S}: {seen['open_payments']} open payments and {seen['successes']} "
+        f"recent successes, {seen['unanswered']} of them without a clear answer"
+    )
+    if not seen["counts"]:
+        return Group(head, Text("everything fits", style="green"))
+    table = Table(pad_edge=False)
+    for heading in ("Found", "About", "Detail"):
+        table.add_column(heading, overflow="fold")
+    for one in seen["findings"]:
+        table.add_row(one["kind"], one["object_id"], Text(one["detail"]))
+    return Group(head, table)
 
 
 def _in_words(day: dict[str, Any]) -> str:

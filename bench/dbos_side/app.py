@@ -353,6 +353,8 @@ async def callback(request: Request) -> Response:
         facts = PARTS.channel.parse_callback(PARTS.account, request.headers, raw, _now())
     except (BadSignature, InvalidRequest):
         return Response("fail")
+    if facts is None:  # genuine, and about nothing we asked for
+        return Response("success")
     payment_id = f"pay_{facts.serial[:-2]}"
     try:
         await DBOS.send_async(

@@ -13,8 +13,7 @@ from urllib.parse import unquote_to_bytes
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from channels.alipay.errors import Meaning
-from channels.alipay.hold_notices import KIND as HOLD
-from channels.alipay.hold_notices import HoldNotice, facts_of_hold
+from channels.alipay.hold_notices import CancelNotice, HoldNotice, facts_of_hold, model_of
 from channels.alipay.parameters import AlipayParameters
 from channels.alipay.requests import read_beijing
 from channels.alipay.signing import callback_contents, is_signed_by_any
@@ -54,13 +53,15 @@ class Notice(BaseModel):
         return bool(self.gmt_refund) or (self.refund_fee or "").strip("0.") != ""
 
 
-def read_notice(parameters: AlipayParameters, body: bytes, now: datetime) -> Notice | HoldNotice:
+def read_notice(
+    parameters: AlipayParameters, body: bytes, now: datetime
+) -> Notice | HoldNotice | CancelNotice:
     """Verify, then translate. Raises BadSignature or InvalidRequest as the protocol says."""
     fields = read_form(body)
     _check_signature(parameters, fields, now)
     texts = _decoded(fields)
-    kind = HoldNotice if texts.get("notify_type", "").startswith(HOLD) else Notice
-    _check_addressee(parameters, texts, holds=kind is HoldNotice)
+    kind = model_of(texts.get("notify_type", "")) or Notice
+    _check_addressee(parameters, texts, holds=kind is not Notice)
     try:
         return kind.model_validate(texts)
     except ValidationError as error:
@@ -79,11 +80,11 @@ def _check_addressee(parameters: AlipayParameters, texts: dict[str, str], *, hol
             raise BadSignature(f"signed, but for another {name}")
 
 
-def facts_of(notice: Notice | HoldNotice) -> CallbackFacts | None:
+def facts_of(notice: Notice | HoldNotice | CancelNotice) -> CallbackFacts | None:
     """What a notice tells; None when that changes nothing for us."""
-    if isinstance(notice, HoldNotice):
-        return facts_of_hold(notice)
-    return _facts_of_trade(notice)
+    if isinstance(notice, Notice):
+        return _facts_of_trade(notice)
+    return facts_of_hold(notice)
 
 
 def _facts_of_trade(notice: Notice) -> CallbackFacts:

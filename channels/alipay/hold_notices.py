@@ -17,24 +17,33 @@ from models.channel import Approved, CallbackFacts, Declined, Outcome, Pending, 
 from models.errors import InvalidRequest
 from models.money import Money
 
-KIND = "fund_auth_"
+_KIND = "fund_auth_"
 _CANCEL = "fund_auth_operation_cancel"
 
 _Printable = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,64}$")]
 
 
-class HoldNotice(BaseModel):
-    """A verified notice about an authorization order, of the fields we use."""
+class CancelNotice(BaseModel):
+    """A verified notice that an authorization order was cancelled, of the fields we use."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     notify_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$")]
-    notify_type: _Printable
+    auth_no: _Printable
+    out_order_no: _Printable
+    action: _Printable | None = None
+
+
+class HoldNotice(BaseModel):
+    """A verified notice of what was done with an authorization order, of the fields we use."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    notify_id: Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$")]
     auth_no: _Printable
     out_order_no: _Printable
     operation_type: _Printable | None = None
     status: _Printable | None = None
-    action: _Printable | None = None
     amount: _Printable | None = None
     total_freeze_amount: _Printable | None = None
     total_unfreeze_amount: _Printable | None = None
@@ -43,9 +52,16 @@ class HoldNotice(BaseModel):
     gmt_trans: str | None = None
 
 
-def facts_of_hold(notice: HoldNotice) -> CallbackFacts | None:
+def model_of(notify_type: str) -> type[HoldNotice] | type[CancelNotice] | None:
+    """How a notice of this type is read; None when it is not about a hold."""
+    if not notify_type.startswith(_KIND):
+        return None
+    return CancelNotice if notify_type == _CANCEL else HoldNotice
+
+
+def facts_of_hold(notice: HoldNotice | CancelNotice) -> CallbackFacts | None:
     """What a notice tells; None when the rest of a completed hold was released, as we asked."""
-    outcome = _noticed(notice)
+    outcome = _canceled(notice.action) if isinstance(notice, CancelNotice) else _noticed(notice)
     if outcome is None:
         return None
     return CallbackFacts(
@@ -57,8 +73,6 @@ def facts_of_hold(notice: HoldNotice) -> CallbackFacts | None:
 
 
 def _noticed(notice: HoldNotice) -> Outcome | None:
-    if notice.notify_type == _CANCEL:
-        return _canceled(notice.action)
     match notice.operation_type, notice.status:
         case "FREEZE", "SUCCESS":
             return _held(notice)

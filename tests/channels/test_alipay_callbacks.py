@@ -30,7 +30,9 @@ NOTICE = notice()
 
 
 def parse(body: bytes) -> CallbackFacts:
-    return CHANNEL.parse_callback(an_account(), {}, body, NOW)
+    facts = CHANNEL.parse_callback(an_account(), {}, body, NOW)
+    assert facts is not None
+    return facts
 
 
 def fields_of(body: bytes) -> list[tuple[str, str]]:
@@ -246,6 +248,7 @@ def test_in_certificate_mode_each_configured_certificate_may_sign(issued: str) -
 
     facts = CHANNEL.parse_callback(a_certificate_account(), {}, notice(key=signer.key), NOW)
 
+    assert facts is not None
     assert facts.serial == SERIAL
 
 

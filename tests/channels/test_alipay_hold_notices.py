@@ -136,12 +136,15 @@ def test_one_changed_value_is_refused(name: str) -> None:
         parse(changed)
 
 
-@pytest.mark.parametrize(
-    "name", ["amount", "status", "auth_no", "out_order_no", "operation_type", "notify_id"]
-)
+@pytest.mark.parametrize("name", ["amount", "auth_no", "out_order_no", "notify_id"])
 def test_a_signed_notice_without_what_we_need_cannot_be_read(name: str) -> None:
     with pytest.raises(InvalidRequest):
         parse(hold_notice(without=(name,)))
+
+
+@pytest.mark.parametrize("name", ["operation_type", "status"])
+def test_a_notice_that_does_not_say_what_was_done_is_unknown(name: str) -> None:
+    assert isinstance(outcome_of(hold_notice(without=(name,))), Unknown)
 
 
 @pytest.mark.parametrize("name", ["total_freeze_amount", "total_unfreeze_amount"])

@@ -10,11 +10,14 @@ from rich.table import Table
 
 from devstack.api_client import Access
 from devstack.books import Sources
+from devstack.database_setup import make_key
 from devstack.receiver import Receiver
 from devstack.sandbox_control import SandboxControl
 from devstack.shop import Shop
 from devstack.supervisor import Stack
+from models.merchant import Role
 from tests.books import assert_books_hold, sources_of
+from tests.chaos.customer import Customer, People
 from tests.chaos.matrix import Struck
 from tests.chaos.sample import SEED
 from tests.chaos.traps import Traps
@@ -92,11 +95,35 @@ async def shop(stack: Stack, sandbox: SandboxControl, receiver: Receiver) -> Asy
 
 
 @pytest_asyncio.fixture(loop_scope="session")
+async def customer(
+    stack: Stack, shop: Shop, receiver: Receiver, sandbox: SandboxControl
+) -> AsyncIterator[Customer]:
+    """On every bill, which is out at once, there is a line that nobody knows."""
+    await sandbox.bill_settings(fee_bps=60, same_day=True)
+    await sandbox.plant("extra_row", number="T-NOBODY-KNOWS", amount_minor=1_23)
+    yield Customer(shop, receiver, sandbox, await people_of(stack))
+    await sandbox.clear_plants()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def sources(stack: Stack, sandbox: SandboxControl, shop: Shop) -> AsyncIterator[Sources]:
     """Everything `books verify` looks into; after each test all of it has to be right."""
     found = await sources_of(stack, sandbox)
     yield found
     await assert_books_hold(found)
+
+
+async def people_of(stack: Stack) -> People:
+    url = stack.database_urls.app
+    finance, ops = [
+        await make_key(url, role=role, app_id=None, name=role.value)
+        for role in (Role.FINANCE, Role.OPS)
+    ]
+    return People(
+        admin=Access(url=stack.api_url, key=stack.admin_key),
+        finance=Access(url=stack.api_url, key=finance),
+        ops=Access(url=stack.api_url, key=ops),
+    )
 
 
 def _table(struck: list[Struck]) -> Table:

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from devstack.api_client import ApiProblem
+from devstack.api_client import Access, ApiClient, ApiProblem
 from devstack.receiver import Receiver
+from devstack.sandbox_control import SandboxControl
 from devstack.shop import Order, Shop, new_order_number
 
 Answer = dict[str, Any]
@@ -29,14 +32,27 @@ HELD_CARD = Order(amount=25_00, currency="USD", method="stripe_card", payer_code
 
 _PAYMENT_ENDS = {"succeeded", "partially_captured", "failed", "canceled", "expired"}
 _REFUND_ENDS = {"succeeded", "failed", "rejected", "canceled"}
+_DAY_ENDS = {"balanced", "discrepancies", "failed"}
+_DECIDED = {"approved", "resolved"}
+
+
+@dataclass(frozen=True)
+class People:
+    """Those of our own house: who onboards apps, and the two who repair a day together."""
+
+    admin: Access
+    finance: Access
+    ops: Access
 
 
 @dataclass(frozen=True)
 class Customer:
-    """One app on a stack whose payers pay."""
+    """One app on a stack whose payers pay, and the people who look after its days."""
 
     shop: Shop
     receiver: Receiver
+    sandbox: SandboxControl
+    people: People
 
     # ---- what is there before a case begins ------------------------------------------------------
 
@@ -48,6 +64,23 @@ class Customer:
 
     async def held_money(self) -> str:
         return await self.pay(HELD_CARD, {"requires_capture"})
+
+    async def a_day_of_its_own(self) -> str:
+        """An account of a new app with one payment; on its bill there is a line more."""
+        name = new_order_number()
+        opened = await Shop.onboard(self.people.admin, self.sandbox, self.receiver, name=name)
+        async with opened as shop:
+            await replace(self, shop=shop).a_paid_payment()
+        return shop.account_id
+
+    async def a_discrepancy(self) -> str:
+        account_id = await self.a_day_of_its_own()
+        await self.reconciles(account_id)
+        async with ApiClient(self.people.finance.url, self.people.finance.key) as finance:
+            found = await insist(
+                lambda: finance.get("/v1/discrepancies", {"account_id": account_id})
+            )
+        return str(found["items"][0]["id"])
 
     # ---- the cases -------------------------------------------------------------------------------
 
@@ -73,6 +106,32 @@ class Customer:
         await insist(lambda: self.shop.cancel(payment_id), done=self._is_over(payment_id))
         return await self.until(f"/v1/payments/{payment_id}", _PAYMENT_ENDS)
 
+    async def reconciles(self, account_id: str) -> str:
+        asked = {"account_id": account_id, "business_day": str(_today())}
+        async with ApiClient(self.people.finance.url, self.people.finance.key) as finance:
+            day = await insist(lambda: finance.post("/v1/reconciliations", asked))
+            return await _until(finance, f"/v1/reconciliations/{day['id']}", _DAY_ENDS)
+
+    async def repairs(self, discrepancy_id: str) -> str:
+        """Two people put what nobody knows of into suspense."""
+        path = f"/v1/discrepancies/{discrepancy_id}"
+        wish = {"action": "suspense", "reason": "nobody knows it"}
+        people = self.people
+        async with (
+            ApiClient(people.finance.url, people.finance.key) as finance,
+            ApiClient(people.ops.url, people.ops.key) as ops,
+        ):
+
+            async def is_proposed() -> bool:
+                return bool((await insist(lambda: ops.get(path)))["status"] != "open")
+
+            async def is_decided() -> bool:
+                return bool((await insist(lambda: ops.get(path)))["status"] in _DECIDED)
+
+            await insist(lambda: finance.post(f"{path}/repair", wish), done=is_proposed)
+            await insist(lambda: ops.post(f"{path}/approve", {"reason": "agreed"}), done=is_decided)
+            return await _until(ops, path, {"resolved"})
+
     # ---- its steps -------------------------------------------------------------------------------
 
     async def _pays(self, order: Order) -> str:
@@ -87,13 +146,7 @@ class Customer:
         return str(payment["id"])
 
     async def until(self, path: str, statuses: set[str]) -> str:
-        """The status of the thing at `path`, as soon as it is one of these."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while True:
-                status = str((await insist(lambda: self.shop.api.get(path)))["status"])
-                if status in statuses:
-                    return status
-                await asyncio.sleep(_PAUSE_SECONDS)
+        return await _until(self.shop.api, path, statuses)
 
     def _is_over(self, payment_id: str) -> Callable[[], Awaitable[bool]]:
         """A command that was carried out while its answer was lost is refused the second time."""
@@ -103,6 +156,21 @@ class Customer:
             return payment["status"] in _PAYMENT_ENDS
 
         return look
+
+
+async def _until(api: ApiClient, path: str, statuses: set[str]) -> str:
+    """The status of the thing at `path`, as soon as it is one of these."""
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while True:
+            status = str((await insist(lambda: api.get(path)))["status"])
+            if status in statuses:
+                return status
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _today() -> date:
+    """By Alipay's own clock."""
+    return datetime.now(ZoneInfo("Asia/Shanghai")).date()
 
 
 async def insist(
@@ -146,5 +214,11 @@ COURSES: Mapping[str, Course] = {
     ),
     "refund": Course(Customer.a_paid_payment, Customer.refunds, frozenset({"succeeded"})),
     "capture": Course(Customer.held_money, Customer.captures, frozenset({"partially_captured"})),
+    "reconcile a day": Course(
+        Customer.a_day_of_its_own, Customer.reconciles, frozenset({"discrepancies"})
+    ),
+    "repair by two people": Course(
+        Customer.a_discrepancy, Customer.repairs, frozenset({"resolved"})
+    ),
     "void": Course(Customer.held_money, Customer.cancels, frozenset({"canceled"})),
 }

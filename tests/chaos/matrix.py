@@ -38,6 +38,9 @@ _STEPS = (
     ("refund", "book_refund: before commit book refund"),
     ("capture", "capture: after answer"),
     ("void", "void: after answer"),
+    ("reconcile a day", "fetch_statement: after answer"),
+    ("reconcile a day", "finish: before commit finish reconciliation"),
+    ("repair by two people", "carry_out: before commit repair discrepancy"),
 )
 # Those of which each found a bug in some payment system, ours or another: never left out.
 TRICKY = (
@@ -49,6 +52,8 @@ TRICKY = (
     ("refund", "refund: after answer"),
     ("refund", "book_refund: after commit book refund"),
     ("capture", "capture: after answer"),
+    ("reconcile a day", "book_channel_fees: after commit book channel fees"),
+    ("repair by two people", "carry_out: after commit repair discrepancy"),
 )
 _AT_ONCE = 6
 _TRIES = 3

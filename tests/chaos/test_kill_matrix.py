@@ -4,8 +4,6 @@ import pytest
 import pytest_asyncio
 
 from devstack.books import Sources
-from devstack.receiver import Receiver
-from devstack.shop import Shop
 from devstack.supervisor import Stack
 from tests.chaos.customer import Customer
 from tests.chaos.matrix import (
@@ -33,14 +31,14 @@ _MUST_REACH = {
     "refund": {"refund: after answer", "book_refund: after"},
     "capture": {"capture: after answer", "settle: before commit settle payment"},
     "void": {"void: after answer"},
+    "reconcile a day": {"fetch_statement: before send", "finish: after"},
+    "repair by two people": {"record_decision: after", "carry_out: after"},
 }
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def matrix(
-    stack: Stack, traps: Traps, shop: Shop, receiver: Receiver, sources: Sources
-) -> Matrix:
-    return Matrix(stack, traps, Customer(shop, receiver), sources)
+async def matrix(stack: Stack, traps: Traps, customer: Customer, sources: Sources) -> Matrix:
+    return Matrix(stack, traps, customer, sources)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from devstack.supervisor import Stack
 from observability.checkpoints import Action
 from tests.books import as_text, once_quiet, sources_of
 from tests.chaos import plants
+from tests.chaos.conftest import people_of
 from tests.chaos.customer import QR, TILL, Customer
 from tests.chaos.plants import Plant, copy_with, plant_in_database
 from tests.chaos.sample import sampled
@@ -34,8 +35,7 @@ class Scene:
     """A stack that runs the planted code, and everybody around it."""
 
     stack: Stack
-    shop: Shop
-    receiver: Receiver
+    customer: Customer
     sandbox: SandboxControl
     traps: Traps
     sources: Sources
@@ -46,13 +46,13 @@ class Scene:
 
 async def an_answer_is_lost_and_the_order_sent_again(scene: Scene) -> BooksReport:
     await scene.sandbox.fault("drop_after", method="alipay.trade.precreate")
-    await scene.shop.order(QR)
+    await scene.customer.shop.order(QR)
     return await scene.books()
 
 
 async def a_worker_dies_when_it_has_booked(scene: Scene) -> BooksReport:
     trap = scene.traps.arm("settle: after commit settle payment", Action.DIE)
-    payment = asyncio.create_task(Customer(scene.shop, scene.receiver).pays_by_qr(""))
+    payment = asyncio.create_task(scene.customer.pays_by_qr(""))
     await trap.fired(within_seconds=_FIRES_WITHIN_SECONDS)
     await asyncio.to_thread(scene.stack.kill, "worker")
     await asyncio.to_thread(scene.stack.start, "worker")
@@ -64,25 +64,25 @@ async def a_worker_dies_when_it_has_booked(scene: Scene) -> BooksReport:
 async def an_answer_and_its_callback_are_lost(scene: Scene) -> BooksReport:
     await scene.sandbox.fault("drop_after", method="alipay.trade.pay")
     await scene.sandbox.fault("lose", method="alipay.trade.pay", times=None)
-    await scene.shop.order(TILL)
+    await scene.customer.shop.order(TILL)
     return await scene.books()
 
 
 async def a_callback_names_another_amount(scene: Scene) -> BooksReport:
     await scene.sandbox.fault("wrong_amount", target="notification")
-    payment = await scene.shop.order(QR)
+    payment = await scene.customer.shop.order(QR)
     async with asyncio.timeout(_FIRES_WITHIN_SECONDS):
-        await scene.receiver.wait_for(payment["id"])
+        await scene.customer.receiver.wait_for(payment["id"])
     return await scene.books()
 
 
 async def all_of_it_is_refunded_twice_at_once(scene: Scene) -> BooksReport:
     """Looked at while both are on their way: the channel may still refuse one of them."""
-    payment = await Customer(scene.shop, scene.receiver).a_paid_payment()
+    payment = await scene.customer.a_paid_payment()
     traps = [
         scene.traps.arm("refund: before send", Action.WAIT, occurrence=turn) for turn in (1, 2)
     ]
-    refunds = [asyncio.create_task(scene.shop.refund(payment, 19_99)) for _ in traps]
+    refunds = [asyncio.create_task(scene.customer.shop.refund(payment, 19_99)) for _ in traps]
     for trap in traps:
         await trap.fired(within_seconds=_FIRES_WITHIN_SECONDS)
     report = await verify(scene.sources, quiet=False)
@@ -149,6 +149,7 @@ async def _scene(plant: Plant, folder: Path) -> AsyncIterator[Scene]:
         ):
             await sandbox.auto_pay({"enabled": True, "action": "pay"})
             sources = await sources_of(stack, sandbox)
-            yield Scene(stack, shop, receiver, sandbox, Traps(checkpoints), sources)
+            customer = Customer(shop, receiver, sandbox, await people_of(stack))
+            yield Scene(stack, customer, sandbox, Traps(checkpoints), sources)
     finally:
         await asyncio.to_thread(stack.down)

@@ -44,17 +44,22 @@ class Case:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A test function and what a case must have for it to run.
+    """A test function, and what a case must have and may not have for it to run.
 
     `once`: whatever the method, so that one case of each channel is enough.
     """
 
     name: str
     needs: frozenset[Feature]
+    without: frozenset[Feature]
     once: bool
 
     def cases(self, offered: tuple[Case, ...]) -> tuple[Case, ...]:
-        fitting = [case for case in offered if self.needs <= case.features]
+        fitting = [
+            case
+            for case in offered
+            if self.needs <= case.features and not self.without & case.features
+        ]
         if not self.once:
             return tuple(fitting)
         firsts = {case.channel: case for case in reversed(fitting)}
@@ -66,12 +71,14 @@ SCENARIOS: dict[str, Scenario] = {}
 Test = TypeVar("Test", bound=Callable[..., Any])
 
 
-def scenario(*needs: Feature, once: bool = False) -> Callable[[Test], Test]:
+def scenario(
+    *needs: Feature, without: frozenset[Feature] = frozenset(), once: bool = False
+) -> Callable[[Test], Test]:
     """Make a test function a scenario. It takes the fixture `shop`."""
 
     def register(test: Test) -> Test:
         name = f"{test.__module__}.{test.__name__}"
-        SCENARIOS[name] = Scenario(name, frozenset(needs), once)
+        SCENARIOS[name] = Scenario(name, frozenset(needs), without, once)
         return test
 
     return register

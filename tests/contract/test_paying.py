@@ -219,6 +219,23 @@ async def test_what_the_channel_does_not_offer_is_not_sent(
     assert shop.answers[-1].exchange is None
 
 
+@scenario(PAY, without=frozenset({Feature.CAPTURE}))
+async def test_a_method_that_holds_no_money_is_not_asked_to(shop: Shop) -> None:
+    outcome = await shop.pay(shop.order(capture_method="manual"))
+
+    assert isinstance(outcome, NotAttempted)
+    assert shop.answers[-1].exchange is None
+
+
+@scenario(PAY, QUERY)
+async def test_an_order_may_wait_as_long_as_the_channel_declares(shop: Shop) -> None:
+    longest = timedelta(seconds=shop.channel.capabilities.expiry_max_seconds)
+
+    order, found = await shop.paid(expires_at=now() + longest - timedelta(minutes=1))
+
+    assert found.money == order.money
+
+
 @scenario(PAY, QUERY, Feature.PAYER_PRESENT)
 async def test_a_payer_at_the_till_confirms_within_the_minute(shop: Shop) -> None:
     order, outcome = await shop.waiting(expires_at=now() + timedelta(minutes=1))

@@ -162,6 +162,15 @@ async def test_a_statement_that_breaks_off_is_refused_wherever(shop: Shop, tmp_p
 
 
 @scenario(PAY, QUERY, REFUND, STATEMENT, once=True)
+async def test_a_statement_whose_lines_do_not_add_up_is_refused(shop: Shop, tmp_path: Path) -> None:
+    day, path = await a_statement(shop, tmp_path)
+
+    path.write_bytes(shop.side.without_a_line(path.read_bytes()))
+
+    assert refusal(shop, day, path) == "statement-wrong-totals"
+
+
+@scenario(PAY, QUERY, REFUND, STATEMENT, once=True)
 async def test_a_statement_of_another_account_or_day_is_refused(
     shop: Shop, tmp_path: Path, stranger: Account
 ) -> None:

@@ -171,6 +171,7 @@ def test_we_accept_a_notice_the_official_sdk_signed(
 
     facts = alipay.parse_callback(account_that_trusts_the_sdk, {}, body, _NOW)
 
+    assert facts is not None
     assert facts.serial == _SERIAL
     assert isinstance(facts.outcome, Approved)
     assert facts.outcome.money == Money(amount_minor=19_99, currency="CNY")

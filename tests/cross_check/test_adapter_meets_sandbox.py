@@ -93,6 +93,7 @@ async def test_a_qr_payment_from_order_to_callback(
     assert isinstance(made.outcome.next_action, ShowQrCode)
     assert isinstance(unopened.outcome, Pending)
     assert isinstance(paid.outcome, Approved)
+    assert facts is not None
     assert isinstance(facts.outcome, Approved)
     assert (paid.outcome.money, facts.outcome.money) == (_PRICE, _PRICE)
     assert facts.outcome.channel_reference == paid.outcome.channel_reference

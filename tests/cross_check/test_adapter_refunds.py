@@ -103,6 +103,7 @@ async def test_a_refund_from_asking_to_its_notice(
     assert made.outcome.money == request.money
     assert isinstance(again.outcome, Pending)
     assert after.outcome == made.outcome
+    assert facts is not None
     assert (facts.about, facts.serial) == ("refund", request.refund_serial)
     assert isinstance(facts.outcome, Unknown)
 

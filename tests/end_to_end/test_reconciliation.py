@@ -7,7 +7,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,16 @@ import pytest_asyncio
 
 from devstack.api_client import Access, ApiClient, ApiProblem
 from devstack.database_setup import make_key
+from devstack.reach import temporal_client
 from devstack.receiver import Receiver
 from devstack.reconciling import ReconciledDay, reconciled
 from devstack.sandbox_control import SandboxControl
 from devstack.shop import Order, Shop
 from devstack.supervisor import Stack
 from models.merchant import Role
+from settings import Settings
+from workflows.check import CheckWorkflow
+from workflows.queues import RECONCILIATION
 
 pytestmark = pytest.mark.stack
 
@@ -106,9 +110,9 @@ async def test_the_command_line_shows_the_day_and_a_second_run_changes_nothing(
     await sandbox.plant("extra_row", number="T-1", amount_minor=1_23)
     arguments = ("--account", shop.account_id, "--day", str(_today()))
 
-    table = await _cli(finance, *arguments)
-    first = json.loads((await _cli(finance, *arguments, "--json")).stdout)
-    again = json.loads((await _cli(finance, *arguments, "--json")).stdout)
+    table = await _cli("reconcile", finance, *arguments)
+    first = json.loads((await _cli("reconcile", finance, *arguments, "--json")).stdout)
+    again = json.loads((await _cli("reconcile", finance, *arguments, "--json")).stdout)
 
     assert table.returncode == 0, table.stderr
     assert "channel_only (payment)" in table.stdout
@@ -142,7 +146,9 @@ async def test_a_bill_that_is_not_right_is_refused_whole_and_the_right_one_works
     await sandbox.plant("extra_row", number="T-1", amount_minor=1_23)
     await sandbox.plant(plant)
 
-    refused = await _cli(finance, "--account", shop.account_id, "--day", str(_today()), "--json")
+    refused = await _cli(
+        "reconcile", finance, "--account", shop.account_id, "--day", str(_today()), "--json"
+    )
     failed = json.loads(refused.stdout)
     await sandbox.clear_plants()
     good = await reconciled(finance, shop.account_id, _today())
@@ -168,7 +174,15 @@ async def test_a_bill_that_is_not_there_yet_is_waited_for_and_an_upload_ends_the
 
     waiting = await reconciled(finance, shop.account_id, _today(), wait=False)
     done = await _cli(
-        finance, "--account", shop.account_id, "--day", str(_today()), "--file", str(file), "--json"
+        "reconcile",
+        finance,
+        "--account",
+        shop.account_id,
+        "--day",
+        str(_today()),
+        "--file",
+        str(file),
+        "--json",
     )
     day = json.loads(done.stdout)["reconciliation"]
 
@@ -187,9 +201,48 @@ async def test_a_day_long_ago_on_which_nothing_moved_is_balanced(
     assert result.day["result"]["lines"] == 0
 
 
+async def test_every_account_has_its_schedule_in_its_channels_own_time(
+    stack: Stack, shop: Shop
+) -> None:
+    applied = await _operator(stack, "schedules", "apply")
+    listed = await _operator(stack, "schedules", "list", "--json")
+
+    assert (applied.returncode, listed.returncode) == (0, 0), applied.stderr + listed.stderr
+    assert {f"recon/{shop.account_id}", "check"} <= set(applied.stdout.split())
+    found = {one["id"]: one for one in json.loads(listed.stdout)}
+    # 10:30 in Beijing.
+    assert found[f"recon/{shop.account_id}"]["next_at"].endswith("T02:30:00Z")
+
+
+async def test_a_look_around_on_the_whole_stack_finds_nothing(
+    stack: Stack, shop: Shop, sandbox: SandboxControl, receiver: Receiver, finance: Access
+) -> None:
+    payment = await _paid(shop, sandbox, receiver, 19_99)
+    whole = await shop.refund(payment["id"], 19_99)
+    await asyncio.wait_for(receiver.wait_for(whole["id"]), timeout=30)
+
+    client = await temporal_client(_settings(stack))
+    await client.execute_workflow(
+        CheckWorkflow.run, id="check-by-a-test", task_queue=RECONCILIATION
+    )
+    shown = await _cli("check", finance)
+
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "everything fits" in shown.stdout
+
+
 async def _person(stack: Stack, role: Role) -> Access:
     key = await make_key(stack.database_urls.app, role=role, app_id=None, name=role)
     return Access(url=stack.api_url, key=key)
+
+
+def _settings(stack: Stack) -> Settings:
+    named = {
+        name.removeprefix("PAYCENTER_").lower(): value
+        for name, value in stack.environment.items()
+        if name.startswith("PAYCENTER_")
+    }
+    return Settings.model_validate(named)
 
 
 async def _paid(
@@ -213,17 +266,26 @@ async def _paid_unheard(shop: Shop, sandbox: SandboxControl, amount: int) -> dic
     return payment
 
 
-async def _cli(access: Access, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli", "reconcile", *arguments]
+async def _cli(command: str, access: Access, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command that goes through the API."""
+    return await _run({}, command, *arguments, "--url", access.url, "--key", access.key)
+
+
+async def _operator(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command with the environment of API and workers."""
+    return await _run(stack.environment, *arguments)
+
+
+async def _run(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return await asyncio.to_thread(
         subprocess.run,
-        [*command, "--url", access.url, "--key", access.key],
+        [sys.executable, "-m", "cli", *arguments],
         cwd=_PROJECT,
         capture_output=True,
         text=True,
         check=False,
         timeout=90,
-        env={"PATH": "", "COLUMNS": "200"},
+        env={"PATH": "", "COLUMNS": "200"} | dict(environment),
     )
 
 

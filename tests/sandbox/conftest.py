@@ -10,6 +10,7 @@ import pytest
 from sandbox.books import Books
 from sandbox.desk import TradeDesk
 from tests.sandbox.card_shop import CardShop, Endpoint
+from tests.sandbox.hold_counter import Counter
 from tests.sandbox.merchant import Merchant, merchant_key, public_pem
 from tests.sandbox.process import Control, SandboxProcess
 from tests.sandbox.receiver import Receiver
@@ -53,6 +54,11 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def merchant(control: Control, receiver: Receiver, browser: httpx.AsyncClient) -> Merchant:
     registered = await control.post("/alipay/apps", public_key=public_pem(merchant_key()))
     return Merchant(registered, browser, receiver.url)
+
+
+@pytest.fixture
+def counter(merchant: Merchant, control: Control) -> Counter:
+    return Counter(merchant, control)
 
 
 class Clock:

@@ -363,13 +363,14 @@ async def till(
     steps.script = Script()
     till = Till(skipping_env, queue, steps)
     yield till
-    if os.environ.get("RECORD_HISTORIES"):
-        await _record(request.node.name, till)
+    await keep_histories(request.node.name, till.started)
 
 
-async def _record(name: str, till: Till) -> None:
-    """Keep the histories of a test's finished runs for `tests/replay`."""
-    for number, handle in enumerate(till.started):
+async def keep_histories(name: str, started: Sequence[WorkflowHandle[Any, Any]]) -> None:
+    """Keep the histories of a test's finished runs for `tests/replay`, when they are recorded."""
+    if not os.environ.get("RECORD_HISTORIES"):
+        return
+    for number, handle in enumerate(started):
         described = await handle.describe()
         if described.status is WorkflowExecutionStatus.COMPLETED:
             history = await handle.fetch_history()

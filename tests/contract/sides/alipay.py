@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
+from io import BytesIO
+from zipfile import ZipFile, ZipInfo
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -45,6 +47,17 @@ class AlipaySide:
         await control.put("/alipay/bills/settings", same_day=True)
         return timedelta()
 
+    def without_a_line(self, statement: bytes) -> bytes:
+        changed = BytesIO()
+        with ZipFile(BytesIO(statement)) as theirs, ZipFile(changed, "w") as ours:
+            for entry in theirs.infolist():
+                lines = theirs.read(entry).splitlines(keepends=True)
+                first = next(n for n, line in enumerate(lines) if not line.startswith(b"#")) + 1
+                ours.writestr(
+                    _GbkName(entry.filename), b"".join(lines[:first] + lines[first + 1 :])
+                )
+        return changed.getvalue()
+
     async def let_the_day_go_on(self, control: Control) -> None:
         await control.put("/alipay/bills/settings", same_day=False)
 
@@ -53,6 +66,13 @@ class AlipaySide:
 
 
 SIDE = AlipaySide()
+
+
+class _GbkName(ZipInfo):
+    """A name in GBK that does not say so; Python has read it as code page 437."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - zipfile's own name
+        return self.filename.encode("cp437"), self.flag_bits
 
 
 @cache

@@ -60,6 +60,10 @@ class Side(Protocol):
         """Let today's statement be had; how much later than now to ask for it."""
         ...
 
+    def without_a_line(self, statement: bytes) -> bytes:
+        """The file with its first line about money taken out, and nothing else changed."""
+        ...
+
     async def let_the_day_go_on(self, control: Control) -> None:
         """Undo that."""
         ...

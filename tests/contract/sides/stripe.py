@@ -41,6 +41,10 @@ class StripeSide:
         """The list is there at any time; it is the adapter that waits for the day's end."""
         return timedelta(days=2)
 
+    def without_a_line(self, statement: bytes) -> bytes:
+        head, _, *rest = statement.splitlines(keepends=True)
+        return b"".join([head, *rest])
+
     async def let_the_day_go_on(self, control: Control) -> None:
         """It never ended."""
 

@@ -12,7 +12,9 @@ from storage.books_check import CheckResult, Holds, Shown, result_of
 
 # The sweeper starts what a crash left behind well within this.
 _YOUNG = timedelta(seconds=60)
-_OURS = ("pay/", "refund/")
+# Runs that end with their row; a reconciliation and a repair have more to do after that.
+_END_WITH_THEIR_ROW = ("pay/", "refund/")
+_OURS = (*_END_WITH_THEIR_ROW, "recon/", "repair/")
 
 Row = Mapping[str, Any]
 
@@ -30,14 +32,14 @@ async def check_runs(client: Client, database_url: str) -> tuple[CheckResult, ..
     }
     rows = _by_run(database_url)
     idle = [row for name, row in rows.items() if name not in running and not _is_young(row)]
-    astray = [name for name in running if name not in rows]
+    astray = [name for name in running if name.startswith(_END_WITH_THEIR_ROW) and name not in rows]
     truly_idle = [row for row in idle if not await _is_running(client, row["workflow_id"])]
     truly_astray = [name for name in astray if await _is_running(client, name)]
     now = _by_run(database_url)
     return (
         result_of(
             "I17",
-            "an open payment or refund on which no run works",
+            "an open payment, refund, reconciliation or repair on which no run works",
             Holds.WHEN_QUIET,
             looked_at=len(rows),
             offenders=[_shown(row) for row in truly_idle if row["workflow_id"] in now],

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from devstack.api_client import Access, ApiProblem
 from devstack.children import Interrupted
-from devstack.demo_rows import STORIES, Row, Scene, Story, play
+from devstack.demo_day import DemoDay, reconcile_today
+from devstack.demo_rows import PAID_BY_CALLBACK, STORIES, Row, Scene, Story, play
 from devstack.foreground import FAILURES, INTERRUPTED, interrupts_go_to, read_wishes
 from devstack.receiver import Receiver
 from devstack.sandbox_control import SandboxControl, SandboxRefused
@@ -61,7 +62,7 @@ def run_demo(data: Path, *, keep: bool) -> int:
 
 def _play_all(stack: Stack, console: Console) -> int:
     try:
-        rows = asyncio.run(_rows(stack, console))
+        rows, day = asyncio.run(_rows(stack, console))
     except (ApiProblem, SandboxRefused) as problem:
         console.print(f"the demo could not go on: {problem}", style="red", markup=False)
         return 1
@@ -69,11 +70,14 @@ def _play_all(stack: Stack, console: Console) -> int:
     console.print("Their runs in Temporal UI:")
     for row in rows:
         console.print(f"  {row.what}: {row.run_url}", soft_wrap=True, highlight=False)
+    console.print("Its day against Alipay's bill, in which two differences were planted:")
+    console.print(day.picture)
     wrong = [(row.what, difference) for row in rows for difference in row.problems]
+    wrong += [("the reconciled day", difference) for difference in day.problems]
     for what, difference in wrong:
         console.print(f"{what}: {difference}", style="red", markup=False)
     if not wrong:
-        console.print("Every payment came out as it should.", style="green")
+        console.print("Every payment came out as it should, and so did the day.", style="green")
     return 1 if wrong else 0
 
 
@@ -83,16 +87,19 @@ def _keep(stack: Stack, console: Console) -> None:
     stack.wait_for_interrupt()
 
 
-async def _rows(stack: Stack, console: Console) -> list[Row]:
+async def _rows(stack: Stack, console: Console) -> tuple[list[Row], DemoDay]:
     admin = Access(url=stack.api_url, key=stack.admin_key)
     async with Receiver() as receiver, SandboxControl(stack.sandbox_url) as sandbox:
         console.print("onboarding an app, a merchant and an Alipay account")
         async with await Shop.onboard(admin, sandbox, receiver, name="demo") as shop:
             scene = Scene(shop=shop, receiver=receiver, sandbox=sandbox)
             with _progress(console) as done:
-                return list(
+                rows = list(
                     await asyncio.gather(*(_play_and_tell(story, scene, done) for story in STORIES))
                 )
+            console.print("reconciling the day with Alipay's bill")
+            (paid,) = (row.payment_id for row in rows if row.what == PAID_BY_CALLBACK)
+            return rows, await reconcile_today(admin, shop, sandbox, paid)
 
 
 async def _play_and_tell(story: Story, scene: Scene, done: Callable[[Row], None]) -> Row:

@@ -35,6 +35,7 @@ class Expected:
 class Row:
     """What came out. `problems` is empty when all of it is as expected."""
 
+    payment_id: str
     what: str
     status: str
     decided_by: str
@@ -151,6 +152,7 @@ async def _held_and_captured(scene: Scene) -> str:
 _PAID = "payment.succeeded"
 _HELD, _CAPTURED = "payment.requires_capture", "payment.partially_captured"
 _TAKEN = frozenset({"succeeded", "partially_captured"})
+PAID_BY_CALLBACK = "QR code, paid by callback"
 STORIES = (
     Story(
         "answer dropped after the money moved",
@@ -158,7 +160,7 @@ STORIES = (
         _answer_dropped,
     ),
     Story(
-        "QR code, paid by callback",
+        PAID_BY_CALLBACK,
         Expected("succeeded", "callback", _PAID, "paid"),
         _paid_by_callback,
     ),
@@ -239,6 +241,7 @@ def _compare(
         *_differs("journal's balance", journal.debit_minor - journal.credit_minor, 0),
     ]
     return Row(
+        payment_id=payment["id"],
         what=story.what,
         status=payment["status"],
         decided_by=decided_by,

@@ -148,9 +148,11 @@ class EmbeddedPostgres:
 
     @property
     def port(self) -> int:
-        if self._port is None:
+        """The one it listens on; before a start the one that was asked for."""
+        port = self._port or self._wanted_port
+        if port is None:
             raise PostgresFailed("PostgreSQL was not started, so it has no port yet")
-        return self._port
+        return port
 
     @property
     def owner_url(self) -> str:

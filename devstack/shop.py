@@ -14,6 +14,7 @@ from devstack.sandbox_control import SandboxControl
 
 METHODS = ("alipay_qr", "alipay_page", "alipay_wap", "alipay_buyer_code")
 _FEE_BPS = 60
+_ALIPAY_TAKES_BPS = 60
 _CARD_FEE_BPS = 290
 _KEY_BITS = 2048
 
@@ -76,6 +77,7 @@ class Shop:
                     "channel": "alipay",
                     "methods": list(METHODS),
                     "fee_bps": _FEE_BPS,
+                    "channel_fee_bps": _ALIPAY_TAKES_BPS,
                     "parameters": {
                         "app_id": alipay["app_id"],
                         "seller_id": alipay["seller_id"],

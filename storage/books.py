@@ -53,7 +53,13 @@ _OPEN_RUNS = """
     WHERE status NOT IN ('succeeded', 'partially_captured', 'failed', 'canceled', 'expired')
     UNION ALL
     SELECT 'refund/' || id, id, status, created_at FROM refund
-    WHERE status NOT IN ('succeeded', 'failed', 'rejected', 'canceled')"""
+    WHERE status NOT IN ('succeeded', 'failed', 'rejected', 'canceled')
+    UNION ALL
+    SELECT 'recon/' || account_id || '/' || business_day, id, status, created_at
+    FROM reconciliation WHERE status = 'running'
+    UNION ALL
+    SELECT 'repair/' || id, id, status, updated_at FROM discrepancy
+    WHERE status IN ('awaiting_approval', 'approved')"""
 _CLEARING = """
     SELECT entry.currency, sum(entry.amount_minor)::bigint AS minor
     FROM ledger_entry AS entry

@@ -38,7 +38,7 @@ from workflows import options
 from workflows.repair import RepairWorkflow
 
 # Repairs by evidence take seconds. Those that need longer go on without this run.
-_REPAIRS_WITHIN = timedelta(minutes=2)
+_REPAIRS_WITHIN = timedelta(seconds=30)
 _MISSING = "statement-missing"
 
 

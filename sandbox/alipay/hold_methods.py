@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from sandbox.alipay import payer_codes
 from sandbox.alipay.contents import Content, InvalidContent, amount_of, span_of, text_of
 from sandbox.alipay.hold_books import Hold, HoldBooks, HoldOrder, HoldStatus
 from sandbox.alipay.hold_completion import Completion
@@ -43,13 +44,6 @@ DETAIL_QUERY: Final = "alipay.fund.auth.operation.detail.query"
 _NUMBER = re.compile(r"[0-9A-Za-z_]{1,64}")
 _WORDS_WIDTH = 100  # letters, or half as many Chinese characters
 _DEFAULT_TIMEOUT = timedelta(minutes=15)
-_BUYER_CODE = re.compile(r"(2[5-9]|30)\d{14,22}")
-
-# What a payer's code does, by its first four digits; every other good code agrees at once.
-_CODE_WAITS = "2801"
-_CODE_NO_MONEY = "2802"
-_CODE_INVALID = "2803"
-_CODE_HELD_BUT_UNSURE = "2804"
 
 _ENDED = {
     HoldStatus.CAPTURED: ("ORDER_ALREADY_FINISH", "授权订单已经完成"),
@@ -102,19 +96,19 @@ class HoldMethods:
         code = text_of(content, "auth_code")
         if text_of(content, "auth_code_type") != "bar_code":
             raise InvalidContent("auth_code_type")
-        if not _BUYER_CODE.fullmatch(code) or code.startswith(_CODE_INVALID):
+        if not payer_codes.is_good(code):
             return failure("PAYMENT_AUTH_CODE_INVALID", "支付授权码无效")
-        if code.startswith(_CODE_NO_MONEY):
+        if code.startswith(payer_codes.NO_MONEY):
             return failure("MONEY_NOT_ENOUGH", "可用余额不足")
         refused, hold = self._submit(self._order(app, content, params))
         if hold is None:
             return refused
         hold = self._desk.open(hold)
-        if code.startswith(_CODE_WAITS):
+        if code.startswith(payer_codes.WAITS):
             fields = self._frozen(hold, "INIT")
             return Reply("10003", "order success pay inprocess", fields=fields, subject=hold)
         hold = self._desk.freeze(hold)
-        if code.startswith(_CODE_HELD_BUT_UNSURE):
+        if code.startswith(payer_codes.DONE_BUT_UNSURE):
             return replace(failure("SYSTEM_ERROR", "系统异常", code="20000"), subject=hold)
         return success(hold, self._frozen(hold, "SUCCESS"))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sandbox.alipay import payer_codes
 from sandbox.alipay.contents import Content, InvalidContent, amount_of, span_of, text_of
 from sandbox.alipay.hold_methods import HoldMethods, Method
 from sandbox.alipay.refunds import Refunds
@@ -35,15 +36,8 @@ from sandbox.desk import Reason, Refused, TradeDesk
 _QR_LIFETIME = timedelta(hours=2)
 _DEFAULT_LIFETIME = timedelta(days=15)
 _OUT_TRADE_NO = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_BUYER_CODE = re.compile(r"(2[5-9]|30)\d{14,22}")
 _SUBJECT_MAX = 256
 _TODAY = "1c"  # until the day is over
-
-# What a payer's code does, by its first four digits; every other good code is paid at once.
-_CODE_WAITS = "2801"
-_CODE_NO_MONEY = "2802"
-_CODE_INVALID = "2803"
-_CODE_PAID_BUT_UNSURE = "2804"
 
 
 class Methods:
@@ -115,20 +109,20 @@ class Methods:
         code = text_of(content, "auth_code")
         if text_of(content, "scene") != "bar_code":
             raise InvalidContent("scene")
-        if not _BUYER_CODE.fullmatch(code) or code.startswith(_CODE_INVALID):
+        if not payer_codes.is_good(code):
             return failure("ACQ.PAYMENT_AUTH_CODE_INVALID", "支付失败，获取顾客账户信息失败")
-        if code.startswith(_CODE_NO_MONEY):
+        if code.startswith(payer_codes.NO_MONEY):
             return failure("ACQ.BUYER_BALANCE_NOT_ENOUGH", "买家余额不足")
         order = self._order(app, content, params, _DEFAULT_LIFETIME)
         with self._books.transaction():
             trade = self._desk.open(self._desk.submit(order))
-            if not code.startswith(_CODE_WAITS):
+            if not code.startswith(payer_codes.WAITS):
                 trade = self._desk.pay(trade)
-        if code.startswith(_CODE_WAITS):
+        if code.startswith(payer_codes.WAITS):
             return Reply(
                 "10003", "order success pay inprocess", fields=_facts(trade), subject=trade
             )
-        if code.startswith(_CODE_PAID_BUT_UNSURE):
+        if code.startswith(payer_codes.DONE_BUT_UNSURE):
             return replace(failure("ACQ.SYSTEM_ERROR", "系统异常", code="20000"), subject=trade)
         return success(trade, _facts(trade) | _payment(trade))
 

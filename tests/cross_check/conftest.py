@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from channels.alipay.adapter import AlipayChannel
+from channels.alipay.parameters import AlipayParameters
+from channels.base import Account
+from channels.http import ChannelHttp
 from tests.cross_check.environments import (
     COMMUNITY,
     OFFICIAL,
@@ -19,6 +24,7 @@ from tests.cross_check.environments import (
     Environment,
     EnvironmentMissing,
 )
+from tests.cross_check.hold_till import Till
 from tests.sandbox.merchant import merchant_key, public_pem
 from tests.sandbox.process import Control, SandboxProcess
 from tests.sandbox.receiver import Receiver
@@ -84,6 +90,19 @@ async def certified_app(control: Control) -> dict[str, str]:
         "/alipay/apps", public_key=public_pem(merchant_key()), issue_certificate=True
     )
     return {**registered, "app_private_key": private_key_pem(merchant_key())}
+
+
+@pytest.fixture
+async def till(
+    sandbox: SandboxProcess, app: dict[str, str], control: Control
+) -> AsyncIterator[Till]:
+    names = ("app_id", "seller_id", "app_private_key", "alipay_public_key")
+    parameters = AlipayParameters.model_validate({name: app[name] for name in names})
+    async with ChannelHttp(
+        connect_timeout=timedelta(seconds=3), read_timeout=timedelta(seconds=5)
+    ) as http:
+        alipay = AlipayChannel(http, gateway_url=sandbox.gateway_url)
+        yield Till(alipay, Account(id="acc_1", version=1, parameters=parameters), control)
 
 
 def private_key_pem(key: rsa.RSAPrivateKey) -> str:

@@ -1,161 +1,12 @@
 """Money held first: our adapter talks to the sandbox, two independent writings of one protocol."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import urlencode
+import asyncio
 
 import pytest
 
-from channels.alipay.adapter import AlipayChannel
-from channels.alipay.parameters import AlipayParameters
-from channels.base import Account
-from channels.http import ChannelHttp
-from models.channel import (
-    Approved,
-    CallbackFacts,
-    CaptureRequest,
-    Declined,
-    Outcome,
-    PayRequest,
-    Pending,
-    QueryRequest,
-    RefundRequest,
-    ShowQrCode,
-    Unknown,
-)
-from models.money import Money
-from tests.sandbox.merchant import a_number
-from tests.sandbox.process import Control, SandboxProcess
+from models.channel import Approved, Declined, Pending, ShowQrCode, Unknown
+from tests.cross_check.hold_till import CODE_THAT_AGREES, Till, is_closed, is_held, took, yuan
 from tests.sandbox.receiver import Receiver
-
-NOBODY = "http://127.0.0.1:1/"
-CODE_THAT_AGREES = "285015833990941919"
-
-
-def yuan(minor: int) -> Money:
-    return Money(amount_minor=minor, currency="CNY")
-
-
-HELD = yuan(19_99)
-
-
-class Till:
-    """One hold of 19.99 yuan through the adapter."""
-
-    def __init__(self, alipay: AlipayChannel, account: Account, control: Control) -> None:
-        self._alipay = alipay
-        self._account = account
-        self.control = control
-        self.serial = a_number()
-        self.method = "alipay_qr"
-        self.notify_url = NOBODY
-        self.expires_at = now() + timedelta(minutes=15)
-
-    async def hold(self, *, code: str | None = None) -> Outcome:
-        self.method = "alipay_buyer_code" if code else "alipay_qr"
-        request = PayRequest(
-            payment_id="pay_1",
-            serial=self.serial,
-            method=self.method,
-            money=HELD,
-            subject="房间 & deposit = 好",
-            expires_at=self.expires_at,
-            notify_url=self.notify_url,
-            payer_code=code,
-            capture_method="manual",
-        )
-        return (await self._alipay.pay(self._account, request, now())).outcome
-
-    async def agree(self) -> None:
-        await self.control.post("/trades/pay", out_trade_no=self.serial)
-
-    async def held(self) -> None:
-        await self.hold()
-        await self.agree()
-
-    async def query(self) -> Outcome:
-        return (await self._alipay.query(self._account, self._asking(), now())).outcome
-
-    async def close(self) -> Outcome:
-        return (await self._alipay.close(self._account, self._asking(), now())).outcome
-
-    async def void(self) -> Outcome:
-        return (await self._alipay.void(self._account, self._asking(), now())).outcome
-
-    async def capture(self, minor: int, *, authorized: int = 19_99) -> Outcome:
-        request = CaptureRequest(
-            payment_id="pay_1",
-            serial=self.serial,
-            method=self.method,
-            subject="Two nights",
-            notify_url=self.notify_url,
-            channel_reference=None,
-            money=yuan(minor),
-            authorized=yuan(authorized),
-        )
-        return (await self._alipay.capture(self._account, request, now())).outcome
-
-    async def refund(self, minor: int, *, paid: int, reference: str) -> Outcome:
-        request = RefundRequest(
-            payment_id="pay_1",
-            refund_id="ref_1",
-            refund_serial=f"{self.serial}R",
-            serial=self.serial,
-            channel_reference=reference,
-            money=yuan(minor),
-            paid=yuan(paid),
-        )
-        return (await self._alipay.refund(self._account, request, now())).outcome
-
-    def read(self, form: dict[str, str]) -> CallbackFacts | None:
-        body = urlencode(form).encode()
-        return self._alipay.parse_callback(self._account, {}, body, now())
-
-    async def books(self) -> dict[str, Any]:
-        shown: dict[str, Any] = await self.control.get(f"/trades/{self.serial}")
-        return shown
-
-    def _asking(self) -> QueryRequest:
-        return QueryRequest(
-            payment_id="pay_1",
-            serial=self.serial,
-            method=self.method,
-            money=HELD,
-            expires_at=self.expires_at,
-            capture_method="manual",
-        )
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@pytest.fixture
-async def till(
-    sandbox: SandboxProcess, app: dict[str, str], control: Control
-) -> AsyncIterator[Till]:
-    names = ("app_id", "seller_id", "app_private_key", "alipay_public_key")
-    parameters = AlipayParameters.model_validate({name: app[name] for name in names})
-    async with ChannelHttp(
-        connect_timeout=timedelta(seconds=3), read_timeout=timedelta(seconds=5)
-    ) as http:
-        alipay = AlipayChannel(http, gateway_url=sandbox.gateway_url)
-        yield Till(alipay, Account(id="acc_1", version=1, parameters=parameters), control)
-
-
-def is_held(outcome: Outcome) -> bool:
-    return isinstance(outcome, Approved) and outcome.held and outcome.money == HELD
-
-
-def is_closed(outcome: Outcome) -> bool:
-    return isinstance(outcome, Declined) and outcome.code == "closed"
-
-
-def took(outcome: Outcome) -> int | None:
-    return (
-        outcome.money.amount_minor if isinstance(outcome, Approved) and not outcome.held else None
-    )
 
 
 async def test_a_hold_from_its_code_to_a_partial_capture_and_its_refund(
@@ -364,3 +215,31 @@ async def test_a_hold_of_another_amount_than_ours_is_unknown(till: Till) -> None
     await till.control.fault("wrong_amount", till.serial, target="answer")
 
     assert isinstance(await till.query(), Unknown)
+
+
+async def test_questions_that_cross_with_a_capture_say_held_or_taken_and_nothing_else(
+    till: Till,
+) -> None:
+    await till.held()
+
+    answers = await asyncio.gather(
+        *(till.query() for _ in range(8)), till.capture(15_00), *(till.query() for _ in range(8))
+    )
+
+    assert all(is_held(answer) or took(answer) == 15_00 for answer in answers)
+    assert took(await till.query()) == 15_00
+
+
+async def test_a_capture_that_crosses_with_a_release_takes_all_it_says_or_nothing(
+    till: Till,
+) -> None:
+    await till.held()
+
+    captured, released = await asyncio.gather(till.capture(15_00), till.void())
+    found = await till.query()
+
+    books = await till.books()
+    assert is_closed(found) != (took(found) == 15_00)
+    assert books["executions"] == (0 if is_closed(found) else 1)
+    assert not (took(captured) and is_closed(released))
+    assert took(captured) in {None, took(found)}

@@ -17,6 +17,8 @@ from tests.workflows.conftest import HISTORIES, KEYS
 from workflows.late_success import LateSuccessWorkflow
 from workflows.notification import NotificationWorkflow
 from workflows.payment import PaymentWorkflow
+from workflows.reconciliation import ReconciliationWorkflow
+from workflows.repair import RepairWorkflow
 
 RECORDED = sorted(HISTORIES.glob("*.json"))
 
@@ -25,7 +27,13 @@ RECORDED = sorted(HISTORIES.glob("*.json"))
 async def test_a_recorded_run_replays(file: Path) -> None:
     history = _history(file)
     replayer = Replayer(
-        workflows=[PaymentWorkflow, LateSuccessWorkflow, NotificationWorkflow],
+        workflows=[
+            PaymentWorkflow,
+            LateSuccessWorkflow,
+            NotificationWorkflow,
+            ReconciliationWorkflow,
+            RepairWorkflow,
+        ],
         workflow_runner=sandbox_runner(),
         data_converter=data_converter(KEYS),
     )
@@ -39,6 +47,13 @@ def test_every_way_a_payment_ends_is_recorded() -> None:
     recorded = " ".join(file.stem for file in RECORDED)
 
     for way in ("paid_by_callback", "found_by_query", "declined", "expires", "cancel", "person"):
+        assert way in recorded
+
+
+def test_every_way_a_reconciled_day_ends_is_recorded() -> None:
+    recorded = " ".join(file.stem for file in RECORDED)
+
+    for way in ("a_day_is_fetched", "upload", "missing", "repairs_by_evidence", "second_person"):
         assert way in recorded
 
 

@@ -374,5 +374,6 @@ async def keep_histories(name: str, started: Sequence[WorkflowHandle[Any, Any]])
         described = await handle.describe()
         if described.status is WorkflowExecutionStatus.COMPLETED:
             history = await handle.fetch_history()
-            file = HISTORIES / f"{name.removeprefix('test_')}-{number}.json"
+            plain = name.removeprefix("test_").replace("[", "-").replace("]", "")
+            file = HISTORIES / f"{plain}-{number}.json"
             file.write_text(json.dumps(history.to_json_dict(), separators=(",", ":")))

@@ -120,11 +120,11 @@ SELECT
         WHEN l.key IS NULL THEN 'our books have it and the statement has not'
         WHEN o.key IS NULL THEN 'the statement has it and our books have not'
         WHEN l.currency <> o.currency THEN format('ours is in %%s', o.currency)
-        WHEN l.amount_minor <> o.amount_minor THEN format('ours is %%s', o.amount_minor)
+        WHEN l.amount_minor <> o.amount_minor THEN 'the amounts differ'
         WHEN NOT o.in_day THEN format('in our books at %%s', to_char(
             o.booked_at AT TIME ZONE %(timezone)s, 'YYYY-MM-DD HH24:MI:SS'))
-        ELSE format('the agreed fee is %%s', round(l.amount_minor * CAST(%(fee_bps)s AS numeric)
-                                                   / 10000))
+        ELSE format('agreed are %%s minor units', round(
+            l.amount_minor * CAST(%(fee_bps)s AS numeric) / 10000))
     END,
     CASE WHEN o.key IS NOT NULL AND l.key IS NOT NULL
               AND (l.currency, l.amount_minor) = (o.currency, o.amount_minor) THEN 'resolved'

@@ -17,8 +17,10 @@ from api.openapi import describe, problems
 from api.paging import DiscrepancyQuery
 from api.reconciliation_answers import (
     DiscrepancyAnswer,
+    DiscrepancyDetail,
     DiscrepancyList,
     discrepancy_answer,
+    discrepancy_detail,
 )
 from api.requests import invalid, parse, parse_query, read_body
 from models.errors import Conflict, NotFound, Problem, Unavailable
@@ -32,7 +34,12 @@ from models.reconciliation import (
     RepairOrder,
 )
 from models.reconciliation_steps import repairs_of
-from storage.discrepancies import list_discrepancies, propose, read_discrepancy
+from storage.discrepancies import (
+    list_discrepancies,
+    propose,
+    read_discrepancy,
+    read_history,
+)
 
 router = APIRouter(prefix="/v1/discrepancies", tags=["reconciliation"])
 
@@ -81,12 +88,14 @@ async def list_(request: Request, deps: Deps) -> Response:
     return as_json(DiscrepancyList(items=items, next_cursor=cursor))
 
 
-@router.get("/{discrepancy_id}", response_model=DiscrepancyAnswer, responses=problems(404))
+@router.get("/{discrepancy_id}", response_model=DiscrepancyDetail, responses=problems(404))
 async def get_discrepancy(discrepancy_id: str, request: Request, deps: Deps) -> Response:
-    """One discrepancy as it stands (finance, ops, admin)."""
+    """One discrepancy as it stands, and who did what about it (finance, ops, admin)."""
     async with deps.session(request, "read discrepancy", *_READERS) as (connection, _):
-        view = await read_discrepancy(connection, _id(discrepancy_id), app_id=None)
-    return as_json(_answer(deps, _existing(view)))
+        view = _existing(await read_discrepancy(connection, _id(discrepancy_id), app_id=None))
+        history = await read_history(connection, view.id)
+    run_url = deps.run_url(repair_workflow_id(view.id))
+    return as_json(discrepancy_detail(view, history, run_url=run_url))
 
 
 _REPAIR_RESPONSES = {

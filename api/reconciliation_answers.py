@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from api.answers import Answer, Links
-from models.reconciliation import DiscrepancyView, ReconciliationView
+from models.reconciliation import DiscrepancyMove, DiscrepancyView, ReconciliationView
 from models.reconciliation_steps import repairs_of
 
 
@@ -118,6 +118,23 @@ class DiscrepancyAnswer(Answer):
     links: Links
 
 
+class MoveAnswer(Answer):
+    """One move. `by` is the reconciliation that saw it, or the key of who said it."""
+
+    version: int
+    from_status: str | None
+    to_status: str
+    by: str
+    detail: str
+    at: datetime
+
+
+class DiscrepancyDetail(DiscrepancyAnswer):
+    """A discrepancy with everything that was said and done about it."""
+
+    history: tuple[MoveAnswer, ...]
+
+
 class DiscrepancyList(Answer):
     object: Literal["list"] = "list"
     items: tuple[DiscrepancyAnswer, ...]
@@ -150,6 +167,14 @@ def discrepancy_answer(view: DiscrepancyView, *, run_url: str | None) -> Discrep
         repairs=tuple(sorted(repairs_of(view))),
         links=Links(run=run_url),
     )
+
+
+def discrepancy_detail(
+    view: DiscrepancyView, history: tuple[DiscrepancyMove, ...], *, run_url: str | None
+) -> DiscrepancyDetail:
+    shown = discrepancy_answer(view, run_url=run_url).model_dump(by_alias=True)
+    moves = tuple(MoveAnswer(**move.model_dump()) for move in history)
+    return DiscrepancyDetail.model_validate(shown | {"history": moves})
 
 
 def _result_answer(view: ReconciliationView) -> ResultAnswer | None:

@@ -45,11 +45,13 @@ async def start_reconciliation(
 ) -> None:
     """Start a run of the day, or join the one that is under way.
 
-    A run under way that still waits for the channel's statement takes an uploaded one instead.
-    Raises Unavailable when Temporal does not answer.
+    One that still waits for the channel's statement takes an uploaded one instead; one that has
+    compared already is followed by another. Raises Unavailable when Temporal does not answer.
     """
-    uploaded: dict[str, Any] = (
-        {"start_signal": "use_statement", "start_signal_args": [statement]} if statement else {}
+    message: dict[str, Any] = (
+        {"start_signal": "use_statement", "start_signal_args": [statement]}
+        if statement
+        else {"start_signal": "order_again"}
     )
     try:
         await client.start_workflow(
@@ -62,7 +64,7 @@ async def start_reconciliation(
             static_summary=f"{order.channel} {order.business_day}",
             priority=_LAST,
             rpc_timeout=RPC_TIMEOUT,
-            **uploaded,
+            **message,
         )
     except (RPCError, RuntimeError) as error:  # RuntimeError: it was never connected
         raise Unavailable("the reconciliation was not started; ask again") from error

@@ -242,6 +242,17 @@ class DiscrepancyView(Frozen):
     updated_at: datetime
 
 
+class DiscrepancyMove(Frozen):
+    """One move of a discrepancy. `by` is a reconciliation, a key, or `statement`."""
+
+    version: int
+    from_status: DiscrepancyStatus | None
+    to_status: DiscrepancyStatus
+    by: str
+    detail: str
+    at: datetime
+
+
 class RepairOrder(Frozen):
     """A repair to be carried out: the input of `RepairWorkflow`."""
 

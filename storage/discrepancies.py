@@ -12,6 +12,7 @@ from models.errors import Conflict, NotFound
 from models.ledger import LedgerTransaction
 from models.reconciliation import (
     DiscrepancyClass,
+    DiscrepancyMove,
     DiscrepancyStatus,
     DiscrepancyView,
     LineKind,
@@ -89,6 +90,26 @@ async def bookable(
     )
     rows = (await connection.execute(query)).mappings()
     return tuple(_to_view(row) for row in rows)
+
+
+async def read_history(
+    connection: AsyncConnection, discrepancy_id: str
+) -> tuple[DiscrepancyMove, ...]:
+    """Every move of a discrepancy, from the run that found it on."""
+    history = DISCREPANCY_TRANSITION.c
+    rows = await connection.execute(
+        select(
+            history.version,
+            history.from_status,
+            history.to_status,
+            history.by,
+            history.detail,
+            history.at,
+        )
+        .where(history.discrepancy_id == discrepancy_id)
+        .order_by(history.version)
+    )
+    return tuple(DiscrepancyMove.model_validate(dict(row)) for row in rows.mappings())
 
 
 # ---- moves ------------------------------------------------------------------------------------

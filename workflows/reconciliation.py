@@ -50,15 +50,25 @@ class ReconciliationWorkflow:
     def __init__(self, run: ReconciliationRun) -> None:
         self._order = run.order
         self._uploaded = run.statement
+        self._ordered_again = False
 
     @workflow.run
     async def run(self, run: ReconciliationRun) -> ReconciliationEnd:
-        """Reconcile the day once; again if another statement was uploaded meanwhile."""
+        """Reconcile the day; again if that was ordered after the statement was looked at."""
+        self._ordered_again = False
         end = await self._reconcile()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self._uploaded is not None:
+        if self._ordered_again or self._uploaded is not None:
             workflow.continue_as_new(ReconciliationRun(order=self._order, statement=self._uploaded))
         return end
+
+    @workflow.signal
+    def order_again(self) -> None:
+        """Somebody wants the day as it is from now on: a run that has compared it already is old.
+
+        Comes with every order, and so with the one that starts this run.
+        """
+        self._ordered_again = True
 
     @workflow.signal
     def use_statement(self, statement: StatementFacts) -> None:
@@ -105,6 +115,7 @@ class ReconciliationWorkflow:
 
     async def _compare(self, statement: StatementFacts) -> RunResult:
         workflow.set_current_details("compares line by line")
+        self._ordered_again = False
         return await workflow.execute_activity_method(
             ReconciliationActivities.compare,
             CompareStep(order=self._order, statement=statement),

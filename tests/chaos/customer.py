@@ -30,6 +30,8 @@ CARD = Order(amount=25_00, currency="USD", method="stripe_card", payer_code="pm_
 HELD_CARD = Order(amount=25_00, currency="USD", method="stripe_card", payer_code="pm_card_visa",
                   return_url="https://shop.example/back", capture_method="manual")  # fmt: skip
 
+HELD_QR = Order(amount=19_99, capture_method="manual")
+
 _PAYMENT_ENDS = {"succeeded", "partially_captured", "failed", "canceled", "expired"}
 _REFUND_ENDS = {"succeeded", "failed", "rejected", "canceled"}
 _DAY_ENDS = {"balanced", "discrepancies", "failed"}
@@ -62,8 +64,11 @@ class Customer:
     async def a_paid_payment(self) -> str:
         return await self.pay(QR, _PAYMENT_ENDS)
 
-    async def held_money(self) -> str:
+    async def a_held_card(self) -> str:
         return await self.pay(HELD_CARD, {"requires_capture"})
+
+    async def frozen_money(self) -> str:
+        return await self.pay(HELD_QR, {"requires_capture"})
 
     async def a_day_of_its_own(self) -> str:
         """An account of a new app with one payment; on its bill there is a line more."""
@@ -213,12 +218,16 @@ COURSES: Mapping[str, Course] = {
         Customer.nothing, Customer.pays_by_card, frozenset({"succeeded", "failed"})
     ),
     "refund": Course(Customer.a_paid_payment, Customer.refunds, frozenset({"succeeded"})),
-    "capture": Course(Customer.held_money, Customer.captures, frozenset({"partially_captured"})),
+    "capture": Course(Customer.a_held_card, Customer.captures, frozenset({"partially_captured"})),
     "reconcile a day": Course(
         Customer.a_day_of_its_own, Customer.reconciles, frozenset({"discrepancies"})
     ),
     "repair by two people": Course(
         Customer.a_discrepancy, Customer.repairs, frozenset({"resolved"})
     ),
-    "void": Course(Customer.held_money, Customer.cancels, frozenset({"canceled"})),
+    "capture at Alipay": Course(
+        Customer.frozen_money, Customer.captures, frozenset({"partially_captured"})
+    ),
+    "void at Alipay": Course(Customer.frozen_money, Customer.cancels, frozenset({"canceled"})),
+    "void": Course(Customer.a_held_card, Customer.cancels, frozenset({"canceled"})),
 }

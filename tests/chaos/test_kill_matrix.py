@@ -31,6 +31,8 @@ _MUST_REACH = {
     "refund": {"refund: after answer", "book_refund: after"},
     "capture": {"capture: after answer", "settle: before commit settle payment"},
     "void": {"void: after answer"},
+    "capture at Alipay": {"capture: after answer", "settle: before commit settle payment"},
+    "void at Alipay": {"void: after answer"},
     "reconcile a day": {"fetch_statement: before send", "finish: after"},
     "repair by two people": {"record_decision: after", "carry_out: after"},
 }

@@ -192,13 +192,34 @@ async def test_a_bill_that_is_not_there_yet_is_waited_for_and_an_upload_ends_the
     assert day["statement"]["bytes"] == file.stat().st_size
 
 
-async def test_a_day_long_ago_on_which_nothing_moved_is_balanced(
+async def test_a_day_long_ago_on_which_nothing_moved_is_balanced_at_every_channel(
     shop: Shop, finance: Access
 ) -> None:
-    result = await reconciled(finance, shop.account_id, date(2026, 1, 31))
+    async with ApiClient(finance.url, finance.key) as api:
+        query = {"merchant_id": shop.merchant_id}
+        accounts = (await api.get("/v1/channel-accounts", query))["items"]
 
-    assert (result.day["status"], result.day["statement"]["source"]) == ("balanced", "empty")
-    assert result.day["result"]["lines"] == 0
+    for account in accounts:
+        result = await reconciled(finance, account["id"], date(2026, 1, 31))
+        assert (result.day["status"], result.day["statement"]["source"]) == ("balanced", "empty")
+        assert result.day["result"]["lines"] == 0
+
+    assert {account["channel"] for account in accounts} == {"alipay", "stripe"}
+
+
+async def test_a_fee_other_than_agreed_is_reported_and_booked_as_it_was_taken(
+    shop: Shop, sandbox: SandboxControl, receiver: Receiver, finance: Access
+) -> None:
+    payment = await _paid(shop, sandbox, receiver, 100_00)
+    # 0.60 is agreed.
+    await sandbox.plant("other_fee", number=await shop.serial_of(payment["id"]), amount_minor=75)
+
+    result = await reconciled(finance, shop.account_id, _today())
+
+    found = _by_class(result)
+    assert set(found) == {"fee_diff"}
+    assert (found["fee_diff"]["fee"], found["fee_diff"]["resolution"]) == (75, "fee_booked")
+    assert (result.day["status"], result.day["result"]["totals"][0]["fees"]) == ("balanced", 75)
 
 
 async def test_every_account_has_its_schedule_in_its_channels_own_time(

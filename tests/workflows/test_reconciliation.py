@@ -169,6 +169,7 @@ class Desk:
             ReconciliationRun(order=order),
             id=ids.reconciliation_workflow_id(account_id, order.business_day),
             task_queue=self.queue,
+            start_signal="order_again",
         )
         self.started.append(handle)
         return handle
@@ -343,6 +344,25 @@ async def test_an_upload_that_comes_while_comparing_is_compared_next(desk: Desk)
 
     assert desk.script.compared == [FETCHED, UPLOADED]
     assert desk.script.told == ["begin", "fees of run 1", "begin", "fees of run 2"]
+
+
+async def test_an_order_that_comes_after_comparing_makes_another_run(desk: Desk) -> None:
+    handle = await desk.start()
+    desk.script.meanwhile = lambda: handle.signal(ReconciliationWorkflow.order_again)
+
+    await handle.result()
+
+    assert desk.script.compared == [FETCHED, FETCHED]
+
+
+async def test_an_order_that_comes_before_comparing_joins_the_run(desk: Desk) -> None:
+    desk.script.statement_from_try = 2
+    handle = await desk.start()
+
+    await handle.signal(ReconciliationWorkflow.order_again)
+    await handle.result()
+
+    assert desk.script.compared == [FETCHED]
 
 
 async def test_a_day_that_is_signed_off_is_left_alone(desk: Desk) -> None:

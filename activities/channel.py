@@ -1,5 +1,6 @@
 """Calls to channels: the only place where money is asked for."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -10,13 +11,14 @@ from activities.accounts import AccountReader
 from channels.base import Account, Capturing, Channel, Refunding
 from channels.registry import ChannelRegistry
 from models.channel import Answer, Exchange, NotAttempted, QueryRequest, Route, Unknown
-from models.errors import ChannelMisconfigured
+from models.errors import ChannelMisconfigured, Unavailable
 from models.steps import CaptureStep, PayStep, QueryStep, RefundStep
 from observability import metrics
 from storage import payments
 from storage.database import Database
 
 OUTCOME_UNKNOWN = "outcome-unknown"
+_READ_AGAIN_AFTER_SECONDS = (0.1, 1.0, 3.0)
 
 
 class ChannelActivities:
@@ -91,9 +93,9 @@ class ChannelActivities:
         """Give money back under a refund's own number, which makes a repeat harmless."""
         started = _now()
         try:
-            account = await self._accounts.account_of(step.route)
+            account = await self._account_to_send_with(step.route)
             answer = await self._refunding(step).refund(account, step.request, started)
-        except ChannelMisconfigured as error:
+        except (ChannelMisconfigured, Unavailable) as error:
             answer = Answer(outcome=NotAttempted(detail=error.detail))
         _count(step.route.channel, "refund", answer, started)
         return answer
@@ -121,13 +123,25 @@ class ChannelActivities:
             raise ChannelMisconfigured(f"{step.route.channel} cannot refund")
         return channel
 
+    async def _account_to_send_with(self, route: Route) -> Account:
+        """Read the account before anything is sent; tried again, since sending has one try only.
+
+        The first read after a restart of PostgreSQL may meet a connection that died with it.
+        """
+        for pause in _READ_AGAIN_AFTER_SECONDS:
+            try:
+                return await self._accounts.account_of(route)
+            except Unavailable:
+                await asyncio.sleep(pause)
+        return await self._accounts.account_of(route)
+
     async def _send(self, step: PayStep) -> Answer:
         channel: Channel = self._registry.get(step.route.channel)
         started = _now()
         try:
-            account = await self._accounts.account_of(step.route)
+            account = await self._account_to_send_with(step.route)
             answer = await channel.pay(account, step.request, started)
-        except ChannelMisconfigured as error:
+        except (ChannelMisconfigured, Unavailable) as error:
             answer = Answer(outcome=NotAttempted(detail=error.detail))
         _count(step.route.channel, "pay", answer, started)
         return answer

@@ -18,6 +18,7 @@ import typer
 
 from devstack.books_command import books
 from devstack.check_command import check
+from devstack.discrepancies_command import discrepancies
 from devstack.reconcile_command import reconcile
 from devstack.reports_command import reports
 from devstack.schedules_command import schedules
@@ -47,6 +48,7 @@ app.add_typer(payments, name="payments")
 app.add_typer(settings_commands, name="settings")
 app.add_typer(books, name="books")
 app.add_typer(schedules, name="schedules")
+app.add_typer(discrepancies, name="discrepancies")
 app.command("check")(check)
 app.command("reconcile")(reconcile)
 app.add_typer(reports, name="reports")

@@ -1,4 +1,4 @@
-"""Heartbeats of steps that take long, so that a lost worker shows within a minute."""
+"""Heartbeats of steps that take long, so that a lost worker shows within half a minute."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from temporalio import activity
 
 # A sixth of the shortest heartbeat timeout there is (`workflows.options`).
-_EVERY_SECONDS = 10.0
+_EVERY_SECONDS = 5.0
 
 
 class Stopped(Exception):

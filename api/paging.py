@@ -46,6 +46,7 @@ class ChannelAccountQuery(PageQuery):
 
 class ReconciliationQuery(PageQuery):
     account_id: Identifier | None = None
+    business_day: BusinessDay | None = None
     status: ReconciliationStatus | None = None
 
 

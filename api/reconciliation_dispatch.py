@@ -13,12 +13,18 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowUpdateFailedError,
 )
-from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import (
+    Priority,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.dispatch import RPC_TIMEOUT, deliver_callback, in_time
 from api.refund_dispatch import deliver_refund_callback
+from engine.search_attributes import of_day
 from models.channel import ChannelEvent
 from models.errors import Conflict, Unavailable
 from models.ids import payment_workflow_id, reconciliation_workflow_id, repair_workflow_id
@@ -61,6 +67,7 @@ async def start_reconciliation(
             task_queue=RECONCILIATION,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=of_day(app_id=order.app_id, channel=order.channel),
             static_summary=f"{order.channel} {order.business_day}",
             priority=_LAST,
             rpc_timeout=RPC_TIMEOUT,
@@ -80,6 +87,7 @@ async def start_repair(client: Client, order: RepairOrder) -> bool:
             task_queue=RECONCILIATION,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=_attributes(order),
             static_summary=_summary(order),
             priority=_LAST,
             rpc_timeout=RPC_TIMEOUT,
@@ -105,6 +113,7 @@ async def decide_repair(
         task_queue=RECONCILIATION,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        search_attributes=_attributes(order),
         static_summary=_summary(order),
         priority=_LAST,
     )
@@ -168,6 +177,10 @@ def _refusal(error: WorkflowUpdateFailedError) -> Conflict | None:
     if not isinstance(cause, ApplicationError) or cause.type not in _REFUSALS:
         return None
     return Conflict(cause.message, code=_REFUSALS[cause.type])
+
+
+def _attributes(order: RepairOrder) -> TypedSearchAttributes:
+    return of_day(app_id=order.discrepancy.app_id, channel=order.discrepancy.channel)
 
 
 def _summary(order: RepairOrder) -> str:

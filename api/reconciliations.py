@@ -127,6 +127,7 @@ async def list_(request: Request, deps: Deps) -> Response:
             connection,
             app_id=None,
             account_id=query.account_id,
+            business_day=query.business_day,
             status=query.status,
             limit=query.limit,
             cursor=query.cursor,

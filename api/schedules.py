@@ -73,8 +73,10 @@ class Schedules:
         while True:
             try:
                 await self.apply_new()
-            except (Unavailable, RPCError, RuntimeError) as error:
+            except (Unavailable, RPCError) as error:
                 _log.warning("schedules_postponed", reason=str(error))
+            except Exception:  # nothing may end this loop: a new account would never be reconciled
+                _log.exception("schedules_failed")
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
     async def apply(self) -> tuple[str, ...]:

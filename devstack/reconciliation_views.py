@@ -20,7 +20,7 @@ def day_picture(day: dict[str, Any], found: list[dict[str, Any]]) -> RenderableT
     if day["result"]:
         parts += [Text(_in_words(day)), _totals(day["result"])]
     if found:
-        parts.append(_discrepancies(found))
+        parts.append(discrepancy_table(found))
     return Group(*parts)
 
 
@@ -39,6 +39,20 @@ def check_picture(seen: dict[str, Any]) -> RenderableType:
     for one in seen["findings"]:
         table.add_row(one["kind"], one["object_id"], Text(one["detail"]))
     return Group(head, table)
+
+
+def discrepancy_picture(one: dict[str, Any]) -> RenderableType:
+    """One discrepancy with its history, and what may be done now."""
+    table = Table(pad_edge=False)
+    for heading in ("When", "From", "To", "By", "Detail"):
+        table.add_column(heading, overflow="fold")
+    for move in one["history"]:
+        at = datetime.fromisoformat(move["at"]).astimezone()
+        detail = Text(move["detail"])
+        was = move["from_status"] or ""
+        table.add_row(f"{at:%Y-%m-%d %H:%M:%S}", was, move["to_status"], move["by"], detail)
+    may = ", ".join(one["repairs"]) or "nothing: it is decided, or waits for a decision"
+    return Group(discrepancy_table([one]), table, Text(f"What may be done now: {may}"))
 
 
 def _in_words(day: dict[str, Any]) -> str:
@@ -66,7 +80,8 @@ def _totals(result: dict[str, Any]) -> Table:
     return table
 
 
-def _discrepancies(found: list[dict[str, Any]]) -> Table:
+def discrepancy_table(found: list[dict[str, Any]]) -> Table:
+    """One row each."""
     table = Table(pad_edge=False)
     for heading in ("Discrepancy", "What", "Number", "Statement", "Ours", "Where it stands"):
         table.add_column(heading, overflow="fold")

@@ -48,3 +48,10 @@ def of_refund(
             SearchAttributePair(CURRENCY, currency),
         ]
     )
+
+
+def of_day(*, app_id: str, channel: str) -> TypedSearchAttributes:
+    """The attributes of a reconciliation or a repair: they have no payment's status."""
+    return TypedSearchAttributes(
+        [SearchAttributePair(CHANNEL, channel), SearchAttributePair(APP_ID, app_id)]
+    )

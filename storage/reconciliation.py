@@ -1,6 +1,6 @@
 """Reconciliations: one row for each account and business day, whatever the number of runs."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import RowMapping, Select, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -147,11 +147,12 @@ async def read_order(
     return _to_recorded(row, is_new=False) if row else None
 
 
-async def list_reconciliations(  # one filter each
+async def list_reconciliations(  # noqa: PLR0913  # one filter each
     connection: AsyncConnection,
     *,
     app_id: str | None,
     account_id: str | None,
+    business_day: date | None = None,
     status: ReconciliationStatus | None,
     limit: int,
     cursor: str | None,
@@ -161,6 +162,8 @@ async def list_reconciliations(  # one filter each
     query = _of_app(_VIEW, app_id).order_by(columns.created_at.desc(), columns.id.desc())
     if account_id is not None:
         query = query.where(columns.account_id == account_id)
+    if business_day is not None:
+        query = query.where(columns.business_day == business_day)
     if status is not None:
         query = query.where(columns.status == status)
     if cursor is not None:

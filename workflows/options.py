@@ -101,7 +101,7 @@ DELIVER = ActivityOptions(
 
 # Our own tables, by an activity of its own: reconciliation is no place to save events.
 BOOKS = ActivityOptions(
-    start_to_close_timeout=timedelta(seconds=30),
+    start_to_close_timeout=timedelta(seconds=20),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)
     ),
@@ -114,7 +114,7 @@ STATEMENT_WITHIN = timedelta(days=2)
 FETCH_STATEMENT = ActivityOptions(
     start_to_close_timeout=timedelta(minutes=30),
     schedule_to_close_timeout=STATEMENT_WITHIN,
-    heartbeat_timeout=timedelta(seconds=60),
+    heartbeat_timeout=timedelta(seconds=30),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=2),
         backoff_coefficient=2.0,
@@ -126,7 +126,7 @@ FETCH_STATEMENT = ActivityOptions(
 # that is lost has done nothing, and the next one begins again.
 COMPARE_STATEMENT = ActivityOptions(
     start_to_close_timeout=timedelta(hours=2),
-    heartbeat_timeout=timedelta(seconds=60),
+    heartbeat_timeout=timedelta(seconds=30),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5)
     ),
@@ -147,6 +147,6 @@ AWAIT_BOOKED = ActivityOptions(
 # One look over what moved lately; the next comes anyway, so a lost one is not repeated for long.
 LOOK_AROUND = ActivityOptions(
     start_to_close_timeout=timedelta(minutes=10),
-    heartbeat_timeout=timedelta(seconds=60),
+    heartbeat_timeout=timedelta(seconds=30),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=5), maximum_attempts=3),
 )

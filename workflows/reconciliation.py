@@ -19,6 +19,7 @@ from temporalio.exceptions import (
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from activities.reconciliation import ReconciliationActivities
+from engine.search_attributes import of_day
 from models.ids import repair_workflow_id
 from models.reconciliation import (
     ReconciliationStatus,
@@ -197,6 +198,7 @@ async def _begin_repair(
             order,
             id=repair_workflow_id(found.id),
             parent_close_policy=ParentClosePolicy.ABANDON,
+            search_attributes=of_day(app_id=found.app_id, channel=found.channel),
             static_summary=f"{order.action} {found.kind} {found.serial}",
         )
     except WorkflowAlreadyStartedError:

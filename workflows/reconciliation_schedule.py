@@ -9,6 +9,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from activities.reconciliation import ReconciliationActivities
+from engine.search_attributes import of_day
 from models.ids import reconciliation_workflow_id
 from models.reconciliation_steps import ReconciliationRun, ScheduledDay
 from workflows import options
@@ -44,6 +45,7 @@ class ScheduledReconciliationWorkflow:
                 ReconciliationRun(order=order),
                 id=reconciliation_workflow_id(order.account_id, order.business_day),
                 parent_close_policy=ParentClosePolicy.ABANDON,
+                search_attributes=of_day(app_id=order.app_id, channel=order.channel),
                 static_summary=f"{order.channel} {order.business_day}",
             )
             await workflow.wait_condition(day.done, timeout=_NEXT_DAY_AFTER)

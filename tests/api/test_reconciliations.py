@@ -238,11 +238,17 @@ async def test_lists_are_paged_and_filtered(world: World) -> None:
     failed = (
         await world.call("GET", f"{path}?account_id={tenant.account_id}&status=failed", key=ops)
     ).json()
+    of_today = (await world.call("GET", f"{path}?business_day={today()}&limit=2", key=ops)).json()
+    long_ago = (await world.call("GET", f"{path}?business_day=2026-01-31", key=ops)).json()
 
     assert first["items"][0]["account_id"] == other.account_id
     assert second["items"][0]["account_id"] == tenant.account_id
     assert [item["account_id"] for item in mine["items"]] == [tenant.account_id]
-    assert failed["items"] == []
+    assert (failed["items"], long_ago["items"]) == ([], [])
+    assert {item["id"] for item in of_today["items"]} == {
+        first["items"][0]["id"],
+        second["items"][0]["id"],
+    }
 
 
 async def test_finance_signs_a_day_off_once_nothing_is_open(world: World) -> None:

@@ -123,6 +123,25 @@ async def test_the_command_line_shows_the_day_and_a_second_run_changes_nothing(
     assert _without_run(again) == _without_run(first)
 
 
+async def test_two_people_repair_on_the_command_line(
+    shop: Shop, sandbox: SandboxControl, finance: Access, ops: Access
+) -> None:
+    await sandbox.plant("extra_row", number="T-1", amount_minor=1_23)
+    found = (await reconciled(finance, shop.account_id, _today())).discrepancies[0]["id"]
+
+    proposed = await _say(finance, "repair", found, "suspense", "--reason", "nobody knows it")
+    alone = await _say(finance, "approve", found)
+    approved = await _say(ops, "approve", found, "--reason", "asked the shop")
+    shown = await _say(ops, "show", found)
+    left = await _say(ops, "list", "--account", shop.account_id, "--json")
+
+    assert "awaiting_approval" in proposed.stdout, proposed.stderr
+    assert (alone.returncode, "same-person" in alone.stderr) == (1, True)
+    assert "resolved, suspense" in approved.stdout, approved.stderr
+    assert "suspense: nobody knows it" in shown.stdout
+    assert json.loads(left.stdout)["items"] == []
+
+
 @pytest.mark.parametrize(
     ("plant", "code"),
     [
@@ -290,6 +309,12 @@ async def _paid_unheard(shop: Shop, sandbox: SandboxControl, amount: int) -> dic
 async def _cli(command: str, access: Access, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command that goes through the API."""
     return await _run({}, command, *arguments, "--url", access.url, "--key", access.key)
+
+
+async def _say(access: Access, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One of the commands about discrepancies."""
+    whose = ("--url", access.url, "--key", access.key)
+    return await _run({}, "discrepancies", *whose, *arguments)
 
 
 async def _operator(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:

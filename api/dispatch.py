@@ -114,9 +114,7 @@ async def capture_payment(
     The command is a signal: once Temporal took it, it is done, whoever waits. Raises Unavailable
     when it was not taken.
     """
-    handle = client.get_workflow_handle_for(
-        PaymentWorkflow.run, payment_workflow_id(order.payment_id)
-    )
+    handle = client.get_workflow_handle(payment_workflow_id(order.payment_id))
     try:
         await handle.signal(PaymentWorkflow.capture, capture, rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:

@@ -1,0 +1,1 @@
+-- Payments whose payer chooses the method, and the address of their cash desk.

@@ -1,0 +1,1 @@
+-- Keys, secrets and parameters that are rotated with an overlap.

@@ -1,0 +1,1 @@
+-- Indexes for what the console looks for.

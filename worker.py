@@ -171,6 +171,7 @@ def _payments_worker(parts: Parts, first_delivery: FirstDelivery) -> Worker:
         workflows=[PaymentWorkflow, LateSuccessWorkflow, RefundWorkflow],
         activities=[
             preparation.prepare_attempt,
+            preparation.open_cash_desk,
             records.record_move,
             records.read_late_case,
             ledger.settle,

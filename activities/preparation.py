@@ -6,12 +6,12 @@ from temporalio import activity
 
 from channels.registry import ChannelRegistry
 from domain.risk import assess_risk
-from domain.routing import plan_route
+from domain.routing import offers, offers_verdict, plan_route
 from domain.validation import validate_order
 from models import ids
 from models.channel import Capabilities, Method, Route
 from models.payment import Attempt, AttemptStatus, Failure, PaymentOrder, Preparation, Verdict
-from models.steps import PrepareStep
+from models.steps import PrepareStep, method_of
 from storage import payments
 from storage.database import Database
 from storage.payments import OrderFacts
@@ -21,6 +21,8 @@ from storage.payments import OrderFacts
 FIND_OUT_SECONDS = 600.0
 # We let a hold go this long before the channel would: its clock is not ours.
 HOLD_MARGIN_SECONDS = 3600
+# Why an order is refused for which no account can be used now.
+NO_ROUTE = "no_route"
 
 
 class PreparationActivities:
@@ -54,6 +56,35 @@ class PreparationActivities:
             )
         return self._with_instructions(decided, attempt, step.order)
 
+    @activity.defn
+    async def open_cash_desk(self, order: PaymentOrder) -> Preparation:
+        """Whether there is anything to choose from, and the address where the payer chooses.
+
+        Only a refusal is written down: each attempt has verdicts of its own.
+        """
+        async with self._database.statement("open cash desk") as connection:
+            facts = await payments.read_order_facts(connection, order)
+            decided = self._decide_on_desk(order, facts)
+            if decided.refusal is not None:
+                await payments.record_preparation(connection, order, decided, datetime.now(UTC))
+        return decided
+
+    def _decide_on_desk(self, order: PaymentOrder, facts: OrderFacts) -> Preparation:
+        verdicts = [validate_order(order, app=facts.app, merchant=facts.merchant)]
+        if not verdicts[-1].accepted:
+            return _refusal(verdicts, code="invalid_order")
+        verdicts.append(assess_risk(order, app=facts.app))
+        if not verdicts[-1].accepted:
+            return _refusal(verdicts, code="risk_refused")
+        offered = offers(order, accounts=facts.accounts, capabilities=self._capabilities)
+        verdicts.append(offers_verdict(offered))
+        if not offered:
+            return _refusal(verdicts, code=NO_ROUTE)
+        return Preparation(verdicts=tuple(verdicts), return_url=self._desk_address(order))
+
+    def _desk_address(self, order: PaymentOrder) -> str:
+        return f"{self._callback_url}/checkout/{order.checkout_token}"
+
     def _decide(self, step: PrepareStep, facts: OrderFacts) -> Preparation:
         order = step.order
         verdicts: list[Verdict] = []
@@ -71,7 +102,7 @@ class PreparationActivities:
         )
         verdicts.append(verdict)
         if route is None:
-            return _refusal(verdicts, code="no_route")
+            return _refusal(verdicts, code=NO_ROUTE)
         return Preparation(
             verdicts=tuple(verdicts), attempt=_first_state(order, step.number, route)
         )
@@ -83,13 +114,16 @@ class PreparationActivities:
         if attempt is None:
             return decided
         route = attempt.route
-        method = self._method(route.channel, order.method)
+        method = self._method(route.channel, method_of(order, attempt))
         return decided.model_copy(
             update={
                 "attempt": attempt,
                 "repeat_safe": method.repeat_safe,
                 "notify_url": (
                     f"{self._callback_url}/callbacks/{route.channel}/{route.account_id}"
+                ),
+                "return_url": (
+                    self._desk_address(order) if order.checkout_token else order.return_url
                 ),
                 "query_after": self._query_after,
                 "find_out_within": (
@@ -119,6 +153,7 @@ def _first_state(order: PaymentOrder, number: int, route: Route) -> Attempt:
         id=ids.attempt_id(order.payment_id, number),
         payment_id=order.payment_id,
         number=number,
+        method=order.method,
         serial=ids.serial(order.payment_id, number),
         route=route,
         status=AttemptStatus.STARTED,

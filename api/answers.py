@@ -34,7 +34,9 @@ class PaymentAnswer(Answer):
     merchant_id: str
     amount: int = Field(description="in minor units")
     currency: str
-    method: str
+    method: str | None = Field(
+        description="the payer's choice where the order leaves it open; null until there is one"
+    )
     subject: str
     status: str
     capture_method: str
@@ -113,6 +115,9 @@ class AppAnswer(Answer):
     payment_limit_minor: int | None
     refund_approval_above: int | None = Field(
         description="larger refunds wait for a second person; null is never"
+    )
+    return_urls: tuple[str, ...] = Field(
+        description="where the cash desk may send payers back to, and what lies under it"
     )
     created_at: datetime
 

@@ -14,12 +14,15 @@ from api import (
     discrepancies,
     events,
     health,
+    ledger_accounts,
     merchants,
     payments,
+    reconciliation_calendar,
     reconciliations,
     reference,
     refunds,
     reports,
+    statistics,
 )
 from api.dependencies import ApiDependencies, ApiOptions
 from api.errors import translate_errors
@@ -47,10 +50,13 @@ ROUTERS = (
     merchants.router,
     channel_accounts.router,
     apps.router,
+    reconciliation_calendar.router,  # before the one that takes any name for an id
     reconciliations.router,
     discrepancies.router,
     checks.router,
     reports.router,
+    ledger_accounts.router,
+    statistics.router,
     callbacks.router,
     codec.router,
     health.router,
@@ -135,6 +141,7 @@ def _options(settings: Settings) -> ApiOptions:
     return ApiOptions(
         initiation_timeout=settings.initiation_timeout,
         payment_expiry=settings.payment_expiry,
+        public_url=settings.public_url,
         temporal_ui_url=settings.temporal_ui_url,
         temporal_namespace=settings.temporal_namespace,
         allow_private_webhooks=settings.allow_private_webhooks,

@@ -33,6 +33,7 @@ from api.fields import (
 from api.openapi import describe, problems
 from api.paging import PageQuery, next_after
 from api.requests import invalid, parse, parse_query, read_body
+from api.return_urls import registration_problem
 from models.errors import InvalidRequest, NotFound, Problem
 from models.ids import new_id
 from models.merchant import App, Caller, Role
@@ -44,6 +45,7 @@ from storage.notifications import redeliver_window
 
 router = APIRouter(prefix="/v1/apps", tags=["apps"])
 
+_RETURN_URLS_MAX = 10  # a shop has a site, an app and a few test addresses
 _SECRET_BYTES = 32  # Standard Webhooks 1.0.0 asks for 24 to 64
 _WINDOW_MAX = timedelta(days=7)  # one replay; longer ones are several
 _EXAMPLE = {
@@ -63,6 +65,10 @@ class NewApp(Body):
     payment_limit: Amount | None = Field(default=None, description="of one payment")
     refund_approval_above: Annotated[int, Field(ge=0, le=AMOUNT_MAX_MINOR)] | None = Field(
         default=None, description="larger refunds wait for a second person; without it none does"
+    )
+    return_urls: Annotated[list[WebAddress], Field(max_length=_RETURN_URLS_MAX)] = Field(
+        default=[],
+        description="where the cash desk may send payers back to, and what lies under it",
     )
 
 
@@ -86,6 +92,7 @@ async def create(request: Request, deps: Deps) -> Response:
     async with deps.session(request, "create app", Role.ADMIN) as (connection, _):
         body = parse(NewApp, raw)
         _check_webhook(body.webhook_url, deps)
+        _check_return_urls(body.return_urls, deps)
         app, key, secret = _app(body, deps), mint_key(), secrets.token_bytes(_SECRET_BYTES)
         await create_app(connection, deps.vault, app, secret)
         await create_key(
@@ -204,6 +211,7 @@ def _app(body: NewApp, deps: ApiDependencies) -> App:
         late_success=LateSuccessPolicy(body.late_success),
         payment_limit_minor=body.payment_limit,
         refund_approval_above_minor=body.refund_approval_above,
+        return_urls=tuple(body.return_urls),
         created_at=deps.clock(),
     )
 
@@ -216,6 +224,16 @@ def _check_webhook(url: str | None, deps: ApiDependencies) -> None:
             code="notify-url-forbidden",
             problems=(Problem(pointer="#/webhook_url", code="notify-url-forbidden", detail=wrong),),
         )
+
+
+def _check_return_urls(urls: list[str], deps: ApiDependencies) -> None:
+    wrong = [
+        Problem(pointer=f"#/return_urls/{index}", code="return-url-forbidden", detail=detail)
+        for index, url in enumerate(urls)
+        if (detail := registration_problem(url, allow_http=deps.options.allow_private_webhooks))
+    ]
+    if wrong:
+        raise invalid(*wrong)
 
 
 def _check_window(window: Window) -> None:

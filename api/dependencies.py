@@ -29,6 +29,7 @@ class ApiOptions:
 
     initiation_timeout: timedelta = timedelta(seconds=8)
     payment_expiry: timedelta = timedelta(minutes=15)
+    public_url: str = "http://127.0.0.1:8000"
     temporal_ui_url: str = ""
     temporal_namespace: str = "default"
     allow_private_webhooks: bool = False

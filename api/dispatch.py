@@ -5,7 +5,7 @@ sweeper does the same later, and doing it twice changes nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,13 +31,14 @@ from models.payment import (
     AttemptStatus,
     Cancellation,
     Capture,
+    Choice,
     Initiation,
     InitiationResult,
     LateSuccess,
     PaymentOrder,
     PaymentState,
 )
-from models.views import CallbackMatch, KeptCallback
+from models.views import CallbackMatch, KeptCallback, RecordedOrder
 from observability.logs import logger
 from storage.callbacks import mark_handled, read_callback
 from storage.database import Database
@@ -121,13 +122,38 @@ async def capture_payment(
         if error.status is RPCStatusCode.NOT_FOUND:  # it has just ended
             return None
         raise Unavailable("the capture was not taken; send it again") from error
+    end = handle.execute_update(PaymentWorkflow.end, rpc_timeout=within)
+    return await _known_in_time(end, within)
+
+
+async def choose_method(
+    client: Client, recorded: RecordedOrder, choice: Choice, *, within: timedelta
+) -> PaymentState | None:
+    """Tell the payment's run what the payer at the cash desk chose; wait for what becomes of it.
+
+    None: not known in time, or the run has just ended. The same choice from the same page, from
+    another tab say, joins the first.
+    """
+    payment_id = recorded.order.payment_id
+    answer = client.get_workflow_handle(payment_workflow_id(payment_id)).execute_update(
+        PaymentWorkflow.choose,
+        choice,
+        # What was chosen in vain may be chosen again later: by then the payment has moved.
+        id=f"choose-{choice.number}-{choice.method}-{recorded.state.version}",
+        rpc_timeout=within,
+    )
+    return await _known_in_time(answer, within)
+
+
+async def _known_in_time(answer: Awaitable[PaymentState], within: timedelta) -> PaymentState | None:
     try:
         async with asyncio.timeout((within + _GRACE).total_seconds()):
-            return await handle.execute_update(PaymentWorkflow.end, rpc_timeout=within)
+            return await answer
     except (
         WorkflowUpdateRPCTimeoutOrCancelledError,
         WorkflowUpdateFailedError,
         RPCError,
+        RuntimeError,  # what the SDK raises when it was never connected
         TimeoutError,
     ):
         _propagate_cancellation()
@@ -336,7 +362,7 @@ def _attributes(order: PaymentOrder) -> Any:
 
 
 def _summary(order: PaymentOrder) -> str:
-    return f"{order.money} · {order.method} · order {order.order_no}"
+    return f"{order.money} · {order.method or 'cash desk'} · order {order.order_no}"
 
 
 async def wake_if_reachable(client: Client, app_id: str) -> None:

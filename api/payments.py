@@ -30,7 +30,7 @@ from api.fields import (
     is_id,
 )
 from api.idempotency import claim_key, fingerprint, keep_answer
-from api.new_payment import NewPayment, method_of, order_of
+from api.new_payment import NewPayment, check_return_url, method_of, order_of
 from api.openapi import describe, problems
 from api.paging import PaymentQuery
 from api.requests import invalid, parse, parse_query, read_body
@@ -112,7 +112,7 @@ async def create_payment(request: Request, deps: Deps) -> Response:
         mine = await claim_key(connection, request, app_id=app_id, mark=mark, deps=deps)
         if mine is not None and mine.replay is not None:
             return mine.replay
-        policy = body.late_success or await _policy_of(connection, app_id)
+        policy = await _app_rules(connection, body, app_id)
         order = order_of(body, method, deps, app_id=app_id, policy=policy, mark=mark)
         recorded = await record_order(connection, order, request_id=request_id_of(request))
         if recorded.order.fingerprint != mark:
@@ -296,6 +296,13 @@ def _app_of(caller: Caller) -> str:
     return caller.app_id
 
 
-async def _policy_of(connection: AsyncConnection, app_id: str) -> str:
+async def _app_rules(connection: AsyncConnection, body: NewPayment, app_id: str) -> str:
+    """What the app said once for all its orders: where payers may return to, and late money.
+
+    Nothing is read for an order that says all of it, as most do.
+    """
+    if body.late_success is not None and body.method is not None:
+        return body.late_success
     app = await read_app(connection, app_id)
-    return app.late_success if app else LateSuccessPolicy.ASK
+    check_return_url(body, app)
+    return body.late_success or (app.late_success if app else LateSuccessPolicy.ASK)

@@ -20,6 +20,9 @@ from models.payment import (
 # How adapters say that a serial takes no money any more because it was closed, not refused.
 CLOSED_CODES = frozenset({"closed", "expired"})
 
+_EXPIRED = Failure(code="expired", detail="the payer did not pay in time")
+_CANCELED = Failure(code="canceled", detail="canceled on request")
+
 # What an app is told of: every end, that money is held for it, and that a person has to look.
 _TOLD = PAYMENT_ENDS | {PaymentStatus.REQUIRES_CAPTURE, PaymentStatus.REVIEW}
 
@@ -135,6 +138,44 @@ def answered(state: PaymentState, outcome: Outcome) -> PaymentState:
             )
 
 
+def at_the_desk(state: PaymentState, desk: NextAction) -> PaymentState:
+    """Once the cash desk is open: the payer chooses how to pay."""
+    return move(state, PaymentStatus.REQUIRES_ACTION, next_action=desk)
+
+
+def back_at_the_desk(
+    state: PaymentState, outcome: Declined | NotAttempted, desk: NextAction
+) -> PaymentState:
+    """After an attempt ended without money and the payer may choose again."""
+    match outcome:
+        case Declined(code=code) if code in CLOSED_CODES:
+            attempt_status, failure = AttemptStatus.VOIDED, None
+        case Declined(code=code, detail=detail):
+            attempt_status, failure = AttemptStatus.FAILED, Failure(code=code, detail=detail)
+        case NotAttempted(detail=detail):
+            attempt_status = AttemptStatus.NOT_SENT
+            failure = Failure(code="channel_unreachable", detail=detail)
+    return move(
+        state,
+        PaymentStatus.REQUIRES_ACTION,
+        attempt_status=attempt_status,
+        failure=failure,
+        next_action=desk,
+    )
+
+
+def refused_at_the_desk(state: PaymentState, refusal: Failure, desk: NextAction) -> PaymentState:
+    """After nothing could take the method that the payer chose: there may be others."""
+    return move(state, PaymentStatus.REQUIRES_ACTION, failure=refusal, next_action=desk)
+
+
+def left_the_desk(state: PaymentState, *, is_canceled: bool) -> PaymentState:
+    """After the app cancelled, or time ran out, while no attempt was under way."""
+    if is_canceled:
+        return move(state, PaymentStatus.CANCELED, failure=_CANCELED)
+    return move(state, PaymentStatus.EXPIRED, failure=_EXPIRED)
+
+
 def held(state: PaymentState, *, until: datetime) -> PaymentState:
     """After the payer let the money be set aside: it waits to be captured, or to be released."""
     after = move(state, PaymentStatus.REQUIRES_CAPTURE, attempt_status=AttemptStatus.AUTHORIZED)
@@ -182,7 +223,7 @@ def expired(state: PaymentState) -> PaymentState:
         state,
         PaymentStatus.EXPIRED,
         attempt_status=AttemptStatus.EXPIRED if state.attempt_status else None,
-        failure=Failure(code="expired", detail="the payer did not pay in time"),
+        failure=_EXPIRED,
     )
 
 
@@ -192,7 +233,7 @@ def canceled(state: PaymentState) -> PaymentState:
         state,
         PaymentStatus.CANCELED,
         attempt_status=AttemptStatus.VOIDED if state.attempt_status else None,
-        failure=Failure(code="canceled", detail="canceled on request"),
+        failure=_CANCELED,
     )
 
 

@@ -6,7 +6,7 @@ The oldest account that can do it wins; one that was tried in vain is left out.
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from models.channel import Capabilities, ChannelAccount, Operation, Route
+from models.channel import Capabilities, ChannelAccount, Method, Operation, Route
 from models.payment import PaymentOrder, Verdict
 
 RULE_VERSION = "routing-1"
@@ -33,6 +33,39 @@ def plan_route(
     if not reasons:
         reasons.append(f"the merchant has no active account for {order.method}")
     return _verdict(reasons, accepted=False), None
+
+
+def offers(
+    order: PaymentOrder,
+    *,
+    accounts: Sequence[ChannelAccount],
+    capabilities: Mapping[str, Capabilities],
+) -> tuple[Method, ...]:
+    """The methods a payer may choose from for an order that names none, oldest account first.
+
+    Left out is what needs a code that only a till or an app's own form can read.
+    """
+    offered: dict[str, Method] = {}
+    for account in accounts:
+        able = capabilities.get(account.channel)
+        for method in able.methods if able is not None else ():
+            chosen = order.model_copy(update={"method": method.name})
+            if (
+                method.name in account.methods
+                and not method.needs_payer_code
+                and able is not None
+                and _lacks(chosen, account.channel, able) is None
+            ):
+                offered.setdefault(method.name, method)
+    return tuple(offered.values())
+
+
+def offers_verdict(offered: Sequence[Method]) -> Verdict:
+    """The verdict on what `offers` found."""
+    if not offered:
+        return _verdict(["the merchant has no active account that could take it"], accepted=False)
+    names = ", ".join(method.name for method in offered)
+    return _verdict([f"the payer may choose {names}"], accepted=True)
 
 
 def _obstacle(

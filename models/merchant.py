@@ -27,7 +27,8 @@ class Caller(Frozen):
 class App(Frozen):
     """A business application. Its webhook secret is encrypted at rest and shown once.
 
-    Refunds of more than `refund_approval_above_minor` wait for a second person; None is never.
+    Refunds of more than `refund_approval_above_minor` wait for a second person; None is never. From
+    the cash desk payers go back to what lies under one of `return_urls` and nowhere else.
     """
 
     id: str
@@ -38,6 +39,7 @@ class App(Frozen):
     late_success: LateSuccessPolicy
     payment_limit_minor: int | None
     refund_approval_above_minor: int | None = None
+    return_urls: tuple[str, ...] = ()
     created_at: datetime
 
 

@@ -95,7 +95,8 @@ class PaymentOrder(Frozen):
     `initiate_by` is the last moment at which starting is still what the payer expects: after an
     outage an older order expires without the channel hearing of it. `capture_within` is how many
     seconds the app wants money held at most, with manual capture; None is as long as the channel
-    holds it for sure.
+    holds it for sure. Without a `method` the payer chooses one at our cash desk, whose address ends
+    in `checkout_token`.
     """
 
     payment_id: str
@@ -103,7 +104,7 @@ class PaymentOrder(Frozen):
     merchant_id: str
     order_no: str
     money: Money
-    method: str
+    method: str | None
     subject: str
     capture_method: CaptureMethod = "automatic"
     capture_within: int | None = None
@@ -114,14 +115,19 @@ class PaymentOrder(Frozen):
     fingerprint: str
     return_url: str | None = None
     payer_code: str | None = Field(default=None, repr=False)
+    checkout_token: str | None = Field(default=None, repr=False)
 
 
 class Attempt(Frozen):
-    """One try on one channel under one serial."""
+    """One try on one channel under one serial, by one method.
+
+    `method` is None in runs from before payers could choose: there it is the order's.
+    """
 
     id: str
     payment_id: str
     number: int
+    method: str | None = None
     serial: str
     route: Route
     status: AttemptStatus
@@ -145,7 +151,8 @@ class Preparation(Frozen):
     silence before each query (the last repeats), `find_out_within` how many seconds an unknown
     outcome is queried before it is closed, `hold_within` how many seconds money is held before it
     is released: recorded here, so that a changed setting does not change the course of a payment
-    under way.
+    under way. `return_url` is where the payer's browser goes after the channel, and for a payment
+    without a method the address of its cash desk.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -153,6 +160,7 @@ class Preparation(Frozen):
     refusal: Failure | None = None
     repeat_safe: bool = False
     notify_url: str = ""
+    return_url: str | None = None
     query_after: tuple[float, ...] = (30,)
     find_out_within: float = 600
     hold_within: float = 0
@@ -204,6 +212,13 @@ class Cancellation(Frozen):
     command_id: str
     requested_by: str
     reason: str = ""
+
+
+class Choice(Frozen):
+    """The method a payer chose at the cash desk, for the attempt with this number."""
+
+    method: str
+    number: int
 
 
 class Capture(Frozen):

@@ -9,13 +9,17 @@ from models.channel import (
     RefundRequest,
     Route,
 )
+from models.errors import InvariantBroken
 from models.money import Money
 from models.payment import Attempt, PaymentOrder, Transition
 from models.refund import RefundOrder
 
 
 class PrepareStep(Frozen):
-    """Decide on attempt `number`, leaving out the accounts already tried in vain."""
+    """Decide on attempt `number`, leaving out the accounts already tried in vain.
+
+    The order names the method, also where the payer chose it.
+    """
 
     order: PaymentOrder
     number: int
@@ -49,7 +53,7 @@ class RecordStep(Frozen):
     """Write down a move that is not an end: status, attempt, and the exchange that shows it."""
 
     transition: Transition
-    attempt: Attempt
+    attempt: Attempt | None
     exchange: Exchange | None = None
 
 
@@ -90,11 +94,19 @@ def refund_step(order: RefundOrder) -> RefundStep:
     return RefundStep(route=order.attempt.route, request=request)
 
 
+def method_of(order: PaymentOrder, attempt: Attempt) -> str:
+    """The method an attempt is made with."""
+    method = attempt.method or order.method
+    if method is None:
+        raise InvariantBroken(f"the attempt {attempt.id} has no method")
+    return method
+
+
 def query_of(order: PaymentOrder, attempt: Attempt) -> QueryRequest:
     return QueryRequest(
         payment_id=order.payment_id,
         serial=attempt.serial,
-        method=order.method,
+        method=method_of(order, attempt),
         money=order.money,
         expires_at=order.expires_at,
         channel_reference=attempt.channel_reference,
@@ -108,7 +120,7 @@ def capture_of(
     return CaptureRequest(
         payment_id=order.payment_id,
         serial=attempt.serial,
-        method=order.method,
+        method=method_of(order, attempt),
         subject=order.subject,
         notify_url=notify_url,
         channel_reference=attempt.channel_reference,

@@ -25,7 +25,7 @@ class PaymentView(Frozen):
     order_no: str
     amount: AmountMinor
     currency: CurrencyCode
-    method: str
+    method: str | None
     subject: str
     status: PaymentStatus
     version: int

@@ -20,7 +20,8 @@ async def create_app(
     connection: AsyncConnection, vault: Vault, app: App, webhook_secret: bytes
 ) -> None:
     sealed = vault.seal(webhook_secret, context=_secret_context(app.id))
-    await connection.execute(insert(APP).values(**app.model_dump(), webhook_secret=sealed))
+    values = app.model_dump() | {"return_urls": list(app.return_urls), "webhook_secret": sealed}
+    await connection.execute(insert(APP).values(**values))
 
 
 async def read_app(connection: AsyncConnection, app_id: str) -> App | None:

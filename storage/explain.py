@@ -111,7 +111,7 @@ def _order(row: RowMapping) -> TimelineEntry:
     return TimelineEntry(
         at=row["created_at"],
         kind=TimelineKind.ORDER,
-        summary=f"order {row['order_no']}: {money} by {row['method']}",
+        summary=f"order {row['order_no']}: {money} by {row['method'] or 'what the payer chooses'}",
         detail={
             "order_no": row["order_no"],
             "merchant_id": row["merchant_id"],

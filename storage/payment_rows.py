@@ -43,6 +43,7 @@ _REFUNDED = (
 VIEW_QUERY: Select[tuple[object, ...]] = select(
     PAYMENT,
     ATTEMPT.c.channel.label("attempt_channel"),
+    ATTEMPT.c.method.label("attempt_method"),
     ATTEMPT.c.account_id.label("attempt_account_id"),
     ATTEMPT.c.serial.label("attempt_serial"),
     ATTEMPT.c.channel_reference.label("attempt_channel_reference"),
@@ -68,6 +69,7 @@ def to_order(row: RowMapping) -> PaymentOrder:
         fingerprint=row["fingerprint"],
         return_url=row["return_url"],
         payer_code=row["payer_code"],
+        checkout_token=row["checkout_token"],
     )
 
 
@@ -93,7 +95,7 @@ def to_view(row: RowMapping) -> PaymentView:
         order_no=row["order_no"],
         amount=row["amount_minor"],
         currency=row["currency"],
-        method=row["method"],
+        method=row["method"] or row["attempt_method"],
         subject=row["subject"],
         status=state.status,
         version=state.version,
@@ -121,6 +123,7 @@ def to_attempt(row: RowMapping) -> Attempt:
         id=row["id"],
         payment_id=row["payment_id"],
         number=row["number"],
+        method=row["method"],
         serial=row["serial"],
         route=Route(
             channel=row["channel"],

@@ -39,7 +39,10 @@ from storage.payment_rows import VIEW_QUERY, to_attempt, to_order, to_state, to_
 
 
 class OrderFacts(Frozen):
-    """What has to be known to decide on an order: `accounts` are active and take its method."""
+    """What has to be known to decide on an order: `accounts` are active and take its method.
+
+    Without a method they are all the active ones of the merchant.
+    """
 
     app: App
     merchant: Merchant
@@ -53,12 +56,14 @@ WITH recorded AS (
     INSERT INTO payment (
         id, app_id, merchant_id, order_no, amount_minor, currency, method, subject,
         capture_method, capture_within, status, version, notified, late_success, fingerprint,
-        return_url, payer_code, request_id, created_at, updated_at, expires_at, initiate_by
+        return_url, payer_code, checkout_token, request_id, created_at, updated_at, expires_at,
+        initiate_by
     )
     VALUES (
         :payment_id, :app_id, :merchant_id, :order_no, :amount_minor, :currency, :method, :subject,
         :capture_method, :capture_within, 'created', 1, 0, :late_success, :fingerprint,
-        :return_url, :payer_code, :request_id, :created_at, :created_at, :expires_at, :initiate_by
+        :return_url, :payer_code, :checkout_token, :request_id, :created_at, :created_at,
+        :expires_at, :initiate_by
     )
     ON CONFLICT (app_id, order_no) DO NOTHING
     RETURNING id, app_id
@@ -124,7 +129,11 @@ async def read_order_facts(connection: AsyncConnection, order: PaymentOrder) -> 
     """App, merchant and the accounts that could take the order, oldest account first."""
     found = await connection.execute(
         _ORDER_FACTS,
-        {"app_id": order.app_id, "merchant_id": order.merchant_id, "methods": [order.method]},
+        {
+            "app_id": order.app_id,
+            "merchant_id": order.merchant_id,
+            "methods": [order.method] if order.method else [],
+        },
     )
     rows = found.mappings().all()
     if not rows:
@@ -155,13 +164,14 @@ def _no_such_merchant(error: IntegrityError) -> NotFound | None:
 _RECORD_PREPARATION = text("""
 WITH reserved AS (
     INSERT INTO attempt (
-        id, app_id, payment_id, number, serial, channel, account_id, account_version, fee_bps,
-        status, amount_minor, currency, created_at, updated_at
+        id, app_id, payment_id, number, method, serial, channel, account_id, account_version,
+        fee_bps, status, amount_minor, currency, created_at, updated_at
     )
-    SELECT new.id, :app_id, :payment_id, new.number, new.serial, new.channel, new.account_id,
-           new.account_version, new.fee_bps, new.status, new.amount_minor, new.currency, :now, :now
+    SELECT new.id, :app_id, :payment_id, new.number, new.method, new.serial, new.channel,
+           new.account_id, new.account_version, new.fee_bps, new.status, new.amount_minor,
+           new.currency, :now, :now
     FROM jsonb_to_recordset(CAST(:attempts AS jsonb)) AS new (
-        id text, number integer, serial text, channel text, account_id text,
+        id text, number integer, method text, serial text, channel text, account_id text,
         account_version integer, fee_bps integer, status text, amount_minor bigint, currency text
     )
     ON CONFLICT (id) DO NOTHING
@@ -213,7 +223,9 @@ async def read_attempt(connection: AsyncConnection, attempt_id: str) -> Attempt 
 
 
 def _attempt_columns(attempt: Attempt) -> dict[str, object]:
-    columns = attempt.model_dump(mode="json", include={"id", "number", "serial", "status"})
+    columns = attempt.model_dump(
+        mode="json", include={"id", "number", "method", "serial", "status"}
+    )
     return columns | attempt.route.model_dump() | attempt.money.model_dump()
 
 

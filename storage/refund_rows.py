@@ -14,9 +14,10 @@ ORDER_QUERY: Select[tuple[object, ...]] = (
     select(
         REFUND,
         PAYMENT.c.merchant_id,
-        PAYMENT.c.method,
+        ATTEMPT.c.method,
         func.coalesce(PAYMENT.c.captured_minor, PAYMENT.c.amount_minor).label("paid_minor"),
         ATTEMPT.c.number.label("attempt_number"),
+        ATTEMPT.c.method.label("attempt_method"),
         ATTEMPT.c.serial.label("attempt_serial"),
         ATTEMPT.c.channel.label("attempt_channel"),
         ATTEMPT.c.account_id.label("attempt_account_id"),
@@ -91,6 +92,7 @@ def _to_attempt(row: RowMapping) -> Attempt:
         id=row["attempt_id"],
         payment_id=row["payment_id"],
         number=row["attempt_number"],
+        method=row["attempt_method"],
         serial=row["attempt_serial"],
         route=Route(
             channel=row["attempt_channel"],

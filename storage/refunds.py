@@ -37,10 +37,11 @@ from storage.refund_rows import ORDER_QUERY, to_refund_order, to_refund_state, t
 _RECORD = text("""
 WITH target AS (
     SELECT payment.id AS target_id, payment.app_id AS target_app_id, payment.merchant_id,
-           payment.method, payment.status AS payment_status,
+           attempt.method, payment.status AS payment_status,
            coalesce(payment.captured_minor, payment.amount_minor) AS paid_minor,
            payment.currency AS paid_currency, app.refund_approval_above_minor,
            attempt.id AS charged_id, attempt.number AS attempt_number,
+           attempt.method AS attempt_method,
            attempt.serial AS attempt_serial, attempt.channel AS attempt_channel,
            attempt.account_id AS attempt_account_id,
            attempt.account_version AS attempt_account_version,

@@ -135,6 +135,7 @@ def an_attempt(
         id=ids.attempt_id(order.payment_id, number),
         payment_id=order.payment_id,
         number=number,
+        method=order.method or "alipay_qr",
         serial=ids.serial(order.payment_id, number),
         route=Route(
             channel=account.channel if account else "alipay",

@@ -14,6 +14,7 @@ from models.steps import (
     PayStep,
     QueryStep,
     capture_of,
+    method_of,
     query_of,
     refund_step,
 )
@@ -27,12 +28,12 @@ async def send(order: PaymentOrder, attempt: Attempt, prepared: Preparation) -> 
     request = PayRequest(
         payment_id=order.payment_id,
         serial=attempt.serial,
-        method=order.method,
+        method=method_of(order, attempt),
         money=order.money,
         subject=order.subject,
         expires_at=order.expires_at,
         notify_url=prepared.notify_url,
-        return_url=order.return_url,
+        return_url=prepared.return_url or order.return_url,
         payer_code=order.payer_code,
         capture_method=order.capture_method,
     )
@@ -41,7 +42,7 @@ async def send(order: PaymentOrder, attempt: Attempt, prepared: Preparation) -> 
             ChannelActivities.pay,
             PayStep(route=attempt.route, request=request, repeat_safe=prepared.repeat_safe),
             task_queue=channel_queue(attempt.route.channel),
-            summary=f"{order.method} {order.money} as {attempt.serial}",
+            summary=f"{request.method} {order.money} as {attempt.serial}",
             **(options.SEND_UNTIL_ANSWERED if prepared.repeat_safe else options.SEND_ONCE),
         )
     except ActivityError as error:

@@ -93,6 +93,19 @@ class Finding(Frozen):
             ),
         )
 
+    @classmethod
+    def closed_for_another(cls) -> Self:
+        """The payer never opened it, and chose another method.
+
+        Some channels cannot close what was never opened, so its serial stays watched.
+        """
+        return cls(
+            outcome=Declined(code="closed", detail="the payer chose another method"),
+            evidence=Evidence(
+                kind=EvidenceKind.COMMAND, reference="payer", detail="chose another method"
+            ),
+        )
+
     @property
     def is_final(self) -> bool:
         """Whether it ends the attempt."""

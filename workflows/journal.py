@@ -44,6 +44,14 @@ class Journal:
         await bookings.record(step)
         self.state = after
 
+    async def show_desk(self, after: PaymentState, evidence: Evidence) -> None:
+        """Write down that the payer is to choose: no attempt is under way."""
+        await bookings.record(
+            RecordStep(transition=self._transition(after, evidence), attempt=None)
+        )
+        self.state = after
+        self.is_answered = True
+
     async def book(
         self,
         after: PaymentState,

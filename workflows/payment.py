@@ -1,31 +1,25 @@
 """One payment, from the order to its end.
 
-Validate, assess, route and reserve -> send to the channel -> wait for news, asking after silence ->
-close when the payer's time is up -> settle, or hold the money until it is captured. Only evidence
-moves the status: the channel's answer, a verified callback, a query, or a command.
+Validate, assess, route and reserve -> send to the channel -> follow the attempt until the channel
+says what became of it -> settle, or hold the money until it is captured. Where the app names no
+method, the payer chooses at our cash desk, and again after a refusal. Only evidence moves the
+status: the channel's answer, a verified callback, a query, or a command.
 """
 
 import asyncio
-from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
-from activities.preparation import PreparationActivities
+from activities.preparation import NO_ROUTE, PreparationActivities
 from domain import lifecycle
-from engine import search_attributes
-from models.channel import (
-    Approved,
-    ChannelEvent,
-    Declined,
-    NotAttempted,
-    Pending,
-    Unknown,
-)
+from models.channel import Approved, ChannelEvent, Declined, NotAttempted, Redirect
+from models.errors import InvariantBroken
 from models.payment import (
     Attempt,
     Cancellation,
     Capture,
+    Choice,
     Evidence,
     EvidenceKind,
     Failure,
@@ -33,16 +27,19 @@ from models.payment import (
     InitiationResult,
     PaymentOrder,
     PaymentState,
+    PaymentStatus,
     Preparation,
     Progress,
 )
 from models.steps import PrepareStep
 from workflows import channel_calls, options
+from workflows.cash_desk import CashDesk
 from workflows.commands import Commands
-from workflows.findings import Finding, from_event, from_failure
+from workflows.findings import Finding, from_event
 from workflows.held_money import HeldMoney
 from workflows.journal import Journal
 from workflows.news import News
+from workflows.pursuit import Pursuit
 
 # Another account is tried only while nothing was sent; three is enough for any outage.
 ROUTES_MAX = 3
@@ -58,11 +55,10 @@ class PaymentWorkflow:
         self._news = News()
         self._commands = Commands()
         self._journal = Journal(order, self._news)
-        self._cancel_tried = False
-        self._told_to_close = False
-        self._in_review = False
+        self._desk = CashDesk(self._journal, self._news, self._commands)
+        # Where the payer chooses how to pay; None where the app chose, and before the desk is open.
+        self._address: Redirect | None = None
         self._prepared = Preparation(verdicts=())
-        self._queries = 0
 
     @workflow.run
     async def run(self, order: PaymentOrder) -> PaymentState:
@@ -105,6 +101,21 @@ class PaymentWorkflow:
         """Wait for the end."""
         return await self._end()
 
+    @workflow.update
+    async def choose(self, choice: Choice) -> PaymentState:
+        """The payer at the cash desk chose a method: wait for what the channel says to it.
+
+        A choice that comes too late, or while it is not known whether money moved, changes nothing.
+        """
+        if self._desk.hear(choice):
+            await workflow.wait_condition(
+                lambda: (
+                    not self._desk.is_open_for(choice)
+                    or lifecycle.is_end(self._journal.state.status)
+                )
+            )
+        return self._journal.state
+
     @workflow.signal
     def capture(self, capture: Capture) -> None:
         """Take part or all of what is held; the rest is released. The first one counts.
@@ -131,31 +142,49 @@ class PaymentWorkflow:
     async def _process(self) -> None:
         if await self._ended_unsent():
             return
-        attempt, finding = await self._send_on_some_route()
+        if self._order.method is None:
+            await self._serve_at_the_desk()
+        else:
+            await self._try(self._order)
+
+    async def _serve_at_the_desk(self) -> None:
+        """Let the payer choose a method, and another one after a refusal, until it is paid."""
+        opened = await self._open_desk()
+        if opened.refusal is not None or opened.return_url is None:
+            await self._refuse(opened)
+            return
+        self._address = Redirect(url=opened.return_url)
+        evidence = Evidence(kind=EvidenceKind.VERDICT, detail="the payer chooses how to pay")
+        await self._journal.show_desk(
+            lifecycle.at_the_desk(self._journal.state, self._address), evidence
+        )
+        while not lifecycle.is_end(self._journal.state.status):
+            match await self._desk.next_step():
+                case Choice(method=method):
+                    await self._try(self._order.model_copy(update={"method": method}))
+                    self._desk.answer()
+                case Attempt() as former:
+                    await self._look_at(former)
+                case None:
+                    await self._close_desk()
+
+    async def _try(self, order: PaymentOrder) -> None:
+        """One method: to the payment's end, or where the payer may choose, back to the desk."""
+        self._journal.order = order
+        attempt, finding = await self._send_on_some_route(order)
         if attempt is None:
             return
-        while not finding.is_final:
-            attempt = finding.named_on(attempt)
-            await self._note(attempt, finding)
-            if isinstance(finding.outcome, Unknown):
-                finding = await self._find_out(attempt)
-            else:
-                finding = await self._await_news(attempt)
-        if not isinstance(finding.outcome, Approved):
-            finding = self._news_of_money(attempt) or finding
-        if finding.is_held:
-            held = HeldMoney(self._journal, self._news, self._commands, self._prepared)
-            await held.settle(attempt, finding)
-        else:
-            await self._settle(attempt, finding)
+        desk = self._desk if self._address else None
+        pursuit = Pursuit(self._journal, self._news, self._commands, self._prepared, desk)
+        await self._settle(*await pursuit.follow(attempt, finding))
 
-    async def _send_on_some_route(self) -> tuple[Attempt | None, Finding]:
+    async def _send_on_some_route(self, order: PaymentOrder) -> tuple[Attempt | None, Finding]:
         """Decide, reserve and send; on to another account only while nothing was sent."""
         tried: list[str] = []
         finding = Finding.not_sent("no route")
         attempt: Attempt | None = None
-        for number in range(1, ROUTES_MAX + 1):
-            prepared = await self._prepare(number, tried)
+        for _ in range(ROUTES_MAX):
+            prepared = await self._prepare(order, tried)
             if prepared.attempt is None:
                 if attempt is None:
                     await self._refuse(prepared)
@@ -165,96 +194,35 @@ class PaymentWorkflow:
                     lifecycle.not_sent(self._journal.state), attempt, finding
                 )
             attempt = prepared.attempt
+            self._desk.reserve(attempt)
             self._journal.report("waiting for the channel's answer", "hand the answer to the app")
-            finding = await channel_calls.send(self._order, attempt, prepared)
+            finding = await channel_calls.send(order, attempt, prepared)
             if not isinstance(finding.outcome, NotAttempted):
                 break
             tried.append(attempt.route.account_id)
         return attempt, finding
 
-    async def _prepare(self, number: int, tried: list[str]) -> Preparation:
+    async def _prepare(self, order: PaymentOrder, tried: list[str]) -> Preparation:
+        number = self._desk.next_number
         prepared = await workflow.execute_local_activity_method(
             PreparationActivities.prepare_attempt,
-            PrepareStep(order=self._order, number=number, tried_account_ids=tuple(tried)),
+            PrepareStep(order=order, number=number, tried_account_ids=tuple(tried)),
             **options.OUR_RECORDS,
             summary="validate, assess risk, plan the route, reserve the attempt",
         )
         self._prepared = prepared
         return prepared
 
-    async def _await_news(self, attempt: Attempt) -> Finding:
-        """Wait for a callback; ask after silence; close when time is up or the app cancels."""
-        while True:
-            finding = await self._weigh_news(attempt)
-            if finding and finding.is_final:
-                return finding
-            if self._close_is_due():
-                finding = await self._close(attempt)
-            elif await self._news_within(self._silence()):
-                continue
-            elif self._wants_close():
-                finding = await self._close(attempt)
-            else:
-                finding = await self._ask(attempt)
-            if finding.is_final:
-                return finding
-
-    async def _weigh_news(self, attempt: Attempt) -> Finding | None:
-        """What the callbacks that wait amount to; the channel is asked where they do not say.
-
-        Once a close was told, "paid" may be older news than the money a cancel gave back.
-        """
-        finding = self._take_news(attempt)
-        if finding is None or isinstance(finding.outcome, Declined | Pending):
-            return finding
-        if isinstance(finding.outcome, Unknown):
-            return await self._ask(attempt)
-        if not self._told_to_close:
-            return finding
-        opinion = await channel_calls.second_opinion(self._order, attempt)
-        return opinion if opinion.is_final else finding
-
-    async def _find_out(self, attempt: Attempt) -> Finding:
-        """Leave an unknown outcome by callback or query alone; when silent for too long, close.
-
-        A callback that does not say either ends one question, not the asking.
-        """
-        self._journal.report("finding out what the channel did", "settle what the query says")
-        until = workflow.now() + timedelta(seconds=self._prepared.find_out_within)
-        finding = await self._ask(attempt, until=until)
-        while finding.is_unknown_callback and workflow.now() < until:
-            finding = await self._ask(attempt, until=until)
-        if not isinstance(finding.outcome, Unknown):
-            return finding
-        finding = await self._close(attempt)
-        return finding if finding.is_final else await self._await_news(attempt)
-
-    async def _close(self, attempt: Attempt) -> Finding:
-        """End the serial at the channel, then ask: the payer may have paid while we closed.
-
-        That the channel says "closed" is an answer only if the query after it does not say "paid".
-        """
-        self._journal.report("closing the payment at the channel", "settle what the query says")
-        self._cancel_tried = self._commands.cancellation is not None
-        finding = await self._ask(attempt)
-        for pause in options.CLOSE_PAUSES[:1] if self._in_review else options.CLOSE_PAUSES:
-            if finding.is_final:
-                return finding
-            if pause:
-                await workflow.sleep(pause, summary="before closing again")
-            self._told_to_close = True
-            closed = await channel_calls.tell_to_close(self._order, attempt)
-            finding = await self._ask(attempt)
-            if not finding.is_final and isinstance(closed.outcome, Declined):
-                return closed
-            if self._commands.cancellation and finding.is_unopened:
-                return Finding.canceled_unopened(self._commands.cancellation)
-        if not finding.is_final:
-            await self._ask_a_person(attempt, finding)
-        return finding
-
     async def _settle(self, attempt: Attempt, finding: Finding) -> None:
-        """Book the end: status, ledger entries and notification stand or fall together."""
+        """Book the end: status, ledger entries and notification stand or fall together.
+
+        At the cash desk a refusal is no end: the payer may choose again. Money that is only held
+        waits to be captured.
+        """
+        if finding.is_held:
+            held = HeldMoney(self._journal, self._news, self._commands, self._prepared)
+            await held.settle(attempt, finding)
+            return
         if isinstance(finding.outcome, Approved):
             self._news.take(attempt.serial)  # whatever else they say, this answers them
         after = lifecycle.ended(
@@ -264,7 +232,10 @@ class PaymentWorkflow:
             is_overdue=workflow.now() >= self._order.expires_at,
             is_canceled=self._commands.cancellation is not None,
         )
-        await self._journal.book(after, finding.evidence, attempt=attempt, finding=finding)
+        if after.status is PaymentStatus.FAILED and self._may_choose_again():
+            await self._back_to_the_desk(attempt, finding)
+        else:
+            await self._journal.book(after, finding.evidence, attempt=attempt, finding=finding)
 
     # ---- its steps, in the order used ------------------------------------------------------------
 
@@ -279,92 +250,55 @@ class PaymentWorkflow:
             await self._journal.book(lifecycle.canceled(self._journal.state), evidence)
         return lifecycle.is_end(self._journal.state.status)
 
+    async def _open_desk(self) -> Preparation:
+        return await workflow.execute_local_activity_method(
+            PreparationActivities.open_cash_desk,
+            self._order,
+            **options.OUR_RECORDS,
+            summary="validate, assess risk, look for methods the payer can choose",
+        )
+
     async def _refuse(self, prepared: Preparation) -> None:
+        """Our own rules say no. A method that has no route now leaves the payer the others."""
         refusal = prepared.refusal or Failure(code="refused", detail="refused by our own rules")
         evidence = Evidence(kind=EvidenceKind.VERDICT, detail=refusal.detail)
-        await self._journal.book(lifecycle.refused(self._journal.state, refusal), evidence)
-
-    async def _note(self, attempt: Attempt, finding: Finding) -> None:
-        """Write down a move that is not an end, if it is a move at all."""
-        after = lifecycle.answered(self._journal.state, finding.outcome)
-        if self._in_review or not lifecycle.differs(self._journal.state, after):
-            return
-        await self._journal.record(after, attempt, finding)
-        workflow.upsert_search_attributes(
-            [
-                search_attributes.CHANNEL.value_set(attempt.route.channel),
-                search_attributes.PAYMENT_STATUS.value_set(after.status.value),
-            ]
-        )
-        self._journal.is_answered |= not isinstance(finding.outcome, Unknown)
-
-    async def _ask_a_person(self, attempt: Attempt, finding: Finding) -> None:
-        """Every road to an answer was tried: park it, tell the app, and go on listening."""
-        if self._in_review:
-            return
-        self._in_review = True
-        after = lifecycle.needs_review(self._journal.state)
-        await self._journal.book(after, finding.evidence, attempt=attempt, finding=finding)
-
-    async def _ask(self, attempt: Attempt, *, until: datetime | None = None) -> Finding:
-        """Query the channel: one round, or until it is known.
-
-        A callback that comes meanwhile is the better answer, unless a close was told: then only
-        what the channel says after it counts.
-        """
-        self._queries += 1
-        within = (until - workflow.now()).total_seconds() if until else None
-        handle = channel_calls.start_query(self._order, attempt, until_known_within=within)
-        await workflow.wait_condition(
-            lambda: handle.done() or (self._news.is_waiting and not self._told_to_close)
-        )
-        if not handle.done():
-            handle.cancel()
-        try:
-            answer = await handle
-        except ActivityError as error:
-            news = None if self._told_to_close else self._take_news(attempt)
-            return news or from_failure(error, may_have_been_sent=True)
-        return Finding.from_query(answer).checked(self._order)
-
-    def _take_news(self, attempt: Attempt) -> Finding | None:
-        event = self._news.take(attempt.serial)
-        return from_event(event).checked(self._order) if event else None
-
-    def _news_of_money(self, attempt: Attempt) -> Finding | None:
-        """A callback that says paid, if one waits: it beats a refusal, but no close of ours."""
-        news = None if self._told_to_close else self._take_news(attempt)
-        return news if news and isinstance(news.outcome, Approved) else None
-
-    def _close_is_due(self) -> bool:
-        """Each command is tried once at once; while a person looks, nothing else is urgent."""
-        return self._has_new_cancel() or (self._wants_close() and not self._in_review)
-
-    def _has_new_cancel(self) -> bool:
-        return self._commands.cancellation is not None and not self._cancel_tried
-
-    def _wants_close(self) -> bool:
-        return self._commands.cancellation is not None or workflow.now() >= self._order.expires_at
-
-    def _silence(self) -> timedelta:
-        """How long to listen before asking: step by step, and never past the payer's time."""
-        if self._in_review:
-            return options.REVIEW_QUERY_EVERY
-        steps = self._prepared.query_after
-        step = steps[min(self._queries, len(steps) - 1)]
-        left = self._order.expires_at - workflow.now()
-        return max(timedelta(0), min(timedelta(seconds=step), left))
-
-    async def _news_within(self, silence: timedelta) -> bool:
-        """Whether a callback or a cancellation arrived before `silence` was over."""
-        waiting_for = "a person has to look" if self._in_review else "waiting for the payer"
-        self._journal.report(waiting_for, "ask the channel", workflow.now() + silence)
-        try:
-            await workflow.wait_condition(
-                lambda: self._news.is_waiting or self._has_new_cancel(),
-                timeout=silence,
-                timeout_summary="silence before asking the channel",
+        if refusal.code == NO_ROUTE and self._address is not None:
+            await self._journal.show_desk(
+                lifecycle.refused_at_the_desk(self._journal.state, refusal, self._address), evidence
             )
-        except TimeoutError:
-            return False
-        return True
+        else:
+            await self._journal.book(lifecycle.refused(self._journal.state, refusal), evidence)
+
+    def _may_choose_again(self) -> bool:
+        return self._address is not None and self._desk.has_choices_left
+
+    async def _back_to_the_desk(self, attempt: Attempt, finding: Finding) -> None:
+        if self._address is None or not isinstance(finding.outcome, Declined | NotAttempted):
+            raise InvariantBroken(f"{finding.outcome.kind} does not lead back to a cash desk")
+        after = lifecycle.back_at_the_desk(self._journal.state, finding.outcome, self._address)
+        await self._journal.record(after, attempt, finding)
+        self._desk.watch_former()
+
+    async def _look_at(self, former: Attempt) -> None:
+        """An attempt that we had closed was paid after all: settle it, if the money is there.
+
+        A channel that was told to close may have given the money back by itself.
+        """
+        event = self._news.take(former.serial)
+        finding = await channel_calls.second_opinion(self._order, former)
+        if not finding.is_final and event is not None:
+            finding = from_event(event).checked(self._order)
+        if isinstance(finding.outcome, Approved):
+            self._journal.order = self._order.model_copy(update={"method": former.method})
+            await self._settle(former, finding)
+
+    async def _close_desk(self) -> None:
+        """The app cancelled, or the payer's time ran out, while no attempt was under way."""
+        cancellation = self._commands.cancellation
+        after = lifecycle.left_the_desk(self._journal.state, is_canceled=cancellation is not None)
+        if cancellation is not None:
+            evidence = Finding.canceled_unopened(cancellation).evidence
+        else:
+            detail = "the payer's time ran out at the cash desk"
+            evidence = Evidence(kind=EvidenceKind.TIMER, detail=detail)
+        await self._journal.book(after, evidence)

@@ -18,7 +18,7 @@ def report(
     """Show where a payment stands in Temporal UI, and give the same for the `progress` query."""
     when = f" at {next_step_at:%Y-%m-%d %H:%M:%S} UTC" if next_step_at else ""
     workflow.set_current_details(
-        f"**{state.status}** · {order.money} · {order.method}\n\n"
+        f"**{state.status}** · {order.money} · {order.method or 'the payer chooses'}\n\n"
         f"now: {doing}\n\nnext: {next_step}{when}"
     )
     return Progress(

@@ -1,6 +1,7 @@
 """Apps and the keys that open the API."""
 
 from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.tables.metadata import INSTANT, METADATA
 
@@ -16,6 +17,7 @@ APP = Table(
     Column("late_success", Text, nullable=False),
     Column("payment_limit_minor", BigInteger),
     Column("refund_approval_above_minor", BigInteger),
+    Column("return_urls", ARRAY(Text), nullable=False),
     Column("created_at", INSTANT, nullable=False),
 )
 

@@ -33,10 +33,9 @@ WRONGS = {
     "two attempts took money": wrong(
         "I1",
         """DROP INDEX attempt_charged_once;
-        INSERT INTO attempt SELECT 'att_' || substr(payment_id, 5) || '02', app_id, payment_id, 2,
-            substr(payment_id, 5) || '02', channel, account_id, account_version, fee_bps, status,
-            amount_minor, currency, channel_reference, created_at, updated_at, charged_at,
-            charged_minor
+        INSERT INTO attempt SELECT (jsonb_populate_record(attempt, jsonb_build_object(
+            'id', 'att_' || substr(payment_id, 5) || '02', 'number', 2,
+            'serial', substr(payment_id, 5) || '02'))).*
         FROM attempt WHERE payment_id = '{paid}'""",
         "{paid}",
         "I12",

@@ -65,6 +65,7 @@ from workflows.queues import channel_queue
 
 HISTORIES = Path(__file__).parent.parent / "replay" / "histories"
 KEYS = {"k1": b"1" * 32}
+DESK = "https://pay.example/checkout/token"
 PRICE = Money(amount_minor=1999, currency="CNY")
 
 
@@ -131,6 +132,7 @@ class ScriptedSteps:
             id=ids.attempt_id(payment_id, step.number),
             payment_id=payment_id,
             number=step.number,
+            method=step.order.method,
             serial=ids.serial(payment_id, step.number),
             route=Route(channel=self._channel, account_id=f"acc_{step.number}", account_version=1),
             status=AttemptStatus.STARTED,
@@ -145,6 +147,10 @@ class ScriptedSteps:
             find_out_within=60,
             hold_within=7 * 24 * 3600,
         )
+
+    @activity.defn
+    async def open_cash_desk(self, order: PaymentOrder) -> Preparation:
+        return Preparation(verdicts=(), refusal=self.script.refusal, return_url=DESK)
 
     @activity.defn
     async def pay(self, step: PayStep) -> Answer:
@@ -341,7 +347,12 @@ async def _workers(skipping_env: WorkflowEnvironment) -> AsyncIterator[tuple[str
             skipping_env.client,
             task_queue=queue,
             workflows=[PaymentWorkflow],
-            activities=[steps.prepare_attempt, steps.record_move, steps.settle],
+            activities=[
+                steps.prepare_attempt,
+                steps.open_cash_desk,
+                steps.record_move,
+                steps.settle,
+            ],
             workflow_runner=sandbox_runner(),
         ),
         Worker(

@@ -65,6 +65,14 @@ class Settings(BaseSettings):
         default=None, description="opens the codec endpoint for Temporal UI; unset means closed"
     )
 
+    # -- the console
+    session_idle: timedelta = Field(
+        default=timedelta(minutes=30), description="a login ends after so long without a click"
+    )
+    session_lifetime: timedelta = Field(
+        default=timedelta(hours=12), description="and after so long in any case"
+    )
+
     # -- channels
     channel_urls: Annotated[dict[str, str], NoDecode] = Field(
         default={},

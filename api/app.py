@@ -16,14 +16,18 @@ from api import (
     health,
     ledger_accounts,
     merchants,
+    operators,
     payments,
     reconciliation_calendar,
     reconciliations,
     reference,
     refunds,
     reports,
+    static,
     statistics,
 )
+from api.console import routes as console_routes
+from api.console.errors import answer_errors
 from api.dependencies import ApiDependencies, ApiOptions
 from api.errors import translate_errors
 from api.middleware import RequestContext
@@ -57,6 +61,9 @@ ROUTERS = (
     reports.router,
     ledger_accounts.router,
     statistics.router,
+    operators.router,
+    static.router,
+    *console_routes.ROUTERS,
     callbacks.router,
     codec.router,
     health.router,
@@ -104,6 +111,7 @@ def _assemble(lifespan: Lifespan | None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     translate_errors(app)
+    answer_errors(app)
     app.add_middleware(RequestContext)
     return app
 
@@ -142,6 +150,8 @@ def _options(settings: Settings) -> ApiOptions:
         initiation_timeout=settings.initiation_timeout,
         payment_expiry=settings.payment_expiry,
         public_url=settings.public_url,
+        session_idle=settings.session_idle,
+        session_lifetime=settings.session_lifetime,
         temporal_ui_url=settings.temporal_ui_url,
         temporal_namespace=settings.temporal_namespace,
         allow_private_webhooks=settings.allow_private_webhooks,

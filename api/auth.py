@@ -60,7 +60,11 @@ async def authenticate(
     proven = hmac.compare_digest(expected, credentials.secret_hash)
     if stored is None or not proven or stored.disabled:
         raise _unauthorized()
-    caller = stored.caller
+    return admit(stored.caller, roles)
+
+
+def admit(caller: Caller, roles: tuple[Role, ...]) -> Caller:
+    """`caller`, who is proven already. Raises Unauthorized for a role that may not do this."""
     structlog.contextvars.bind_contextvars(key_id=caller.key_id, app_id=caller.app_id)
     if caller.role not in roles:
         raise Unauthorized(f"this needs the role {' or '.join(roles)}", code="forbidden")

@@ -22,7 +22,9 @@ from api.reconciliation_answers import (
     discrepancy_answer,
     discrepancy_detail,
 )
+from api.repair_effects import effects_of
 from api.requests import invalid, parse, parse_query, read_body
+from models import ages
 from models.errors import Conflict, NotFound, Problem, Unavailable
 from models.ids import repair_workflow_id
 from models.merchant import Role
@@ -81,6 +83,7 @@ async def list_(request: Request, deps: Deps) -> Response:
             account_id=query.account_id,
             class_=query.class_,
             status=query.status,
+            days=ages.days_of(query.age, today=deps.clock().date()) if query.age else None,
             limit=query.limit,
             cursor=query.cursor,
         )
@@ -95,7 +98,8 @@ async def get_discrepancy(discrepancy_id: str, request: Request, deps: Deps) -> 
         view = _existing(await read_discrepancy(connection, _id(discrepancy_id), app_id=None))
         history = await read_history(connection, view.id)
     run_url = deps.run_url(repair_workflow_id(view.id))
-    return as_json(discrepancy_detail(view, history, run_url=run_url))
+    effects = effects_of(view, at=deps.clock())
+    return as_json(discrepancy_detail(view, history, effects, run_url=run_url))
 
 
 _REPAIR_RESPONSES = {

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.fields import BusinessDay, Identifier, OrderNumber
+from models.ages import AgeClass
 from models.notification import NotificationStatus
 from models.payment import PaymentStatus
 from models.reconciliation import DiscrepancyClass, DiscrepancyStatus, ReconciliationStatus
@@ -57,6 +58,9 @@ class DayDiscrepancyQuery(PageQuery):
 
 class DiscrepancyQuery(DayDiscrepancyQuery):
     account_id: Identifier | None = None
+    age: AgeClass | None = Field(
+        default=None, description="only what is not resolved, by days since its own day"
+    )
 
 
 class StatementQuery(BaseModel):

@@ -37,6 +37,7 @@ KINDS: dict[str, Kind] = {
     "conflict": Kind(409, "It clashes with what is already there"),
     "order-conflict": Kind(409, "This order number was used for another payment"),
     "refund-conflict": Kind(409, "This refund number was used for another refund"),
+    "login-taken": Kind(409, "Somebody else has this login"),
     "same-person": Kind(409, "Who asked for something cannot decide on it"),
     "request-in-progress": Kind(409, "The same request is being worked on"),
     "discrepancies-open": Kind(409, "Something of the day is not resolved"),

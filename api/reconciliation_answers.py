@@ -129,10 +129,28 @@ class MoveAnswer(Answer):
     at: datetime
 
 
+class EffectEntry(Answer):
+    """One side of what would be booked."""
+
+    account: str = Field(examples=["2401:acc_01KAH3W3F0Q7V2H8T0M4X5N6P7"])
+    amount: int = Field(description="in minor units; debit above zero, credit below")
+
+
+class EffectAnswer(Answer):
+    """What a repair writes into the books; no entries where it writes nothing by itself."""
+
+    action: str
+    currency: str
+    entries: tuple[EffectEntry, ...]
+
+
 class DiscrepancyDetail(DiscrepancyAnswer):
     """A discrepancy with everything that was said and done about it."""
 
     history: tuple[MoveAnswer, ...]
+    effects: tuple[EffectAnswer, ...] = Field(
+        description="what each repair that may be proposed, or was, books"
+    )
 
 
 class DiscrepancyList(Answer):
@@ -170,11 +188,15 @@ def discrepancy_answer(view: DiscrepancyView, *, run_url: str | None) -> Discrep
 
 
 def discrepancy_detail(
-    view: DiscrepancyView, history: tuple[DiscrepancyMove, ...], *, run_url: str | None
+    view: DiscrepancyView,
+    history: tuple[DiscrepancyMove, ...],
+    effects: tuple[EffectAnswer, ...],
+    *,
+    run_url: str | None,
 ) -> DiscrepancyDetail:
     shown = discrepancy_answer(view, run_url=run_url).model_dump(by_alias=True)
     moves = tuple(MoveAnswer(**move.model_dump()) for move in history)
-    return DiscrepancyDetail.model_validate(shown | {"history": moves})
+    return DiscrepancyDetail.model_validate(shown | {"history": moves, "effects": effects})
 
 
 def _result_answer(view: ReconciliationView) -> ResultAnswer | None:

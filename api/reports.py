@@ -25,6 +25,7 @@ from models.merchant import Role
 from models.reports import AccountStatement, AgeingReport, ChannelDay, TrialBalance
 from storage import reports
 from storage.channel_accounts import read_channel_account
+from storage.ledger_totals import trial_balance_now
 from storage.statement_run import day_limits
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
@@ -81,10 +82,17 @@ class ChannelDayQuery(_Query):
     openapi_extra=describe(query=TrialBalanceQuery),
 )
 async def trial_balance(request: Request, deps: Deps) -> Response:
-    """Every kind of account, and assets = liabilities + income - expenses for each currency."""
+    """Every kind of account, and assets = liabilities + income - expenses for each currency.
+
+    Of now unless `at` names a moment, for which all entries have to be read.
+    """
     async with deps.session(request, "trial balance", *_READERS) as (connection, _):
         query = parse_query(TrialBalanceQuery, request)
-        report = await reports.trial_balance(connection, at=query.at or deps.clock())
+        report = await (
+            reports.trial_balance(connection, at=query.at)
+            if query.at
+            else trial_balance_now(connection)
+        )
     if query.format == "json":
         return as_json(report)
     columns = ("currency", "kind", "name", "debit_minor", "credit_minor", "balance_minor")

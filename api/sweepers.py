@@ -35,10 +35,12 @@ from storage.callbacks import (
     unhandled_callbacks,
 )
 from storage.database import Database
+from storage.ledger_totals import keep_adding
 from storage.notifications import apps_with_overdue
 from storage.payments import unstarted_orders
 from storage.reconciliation import unstarted_reconciliations
 from storage.refunds import unstarted_refunds
+from storage.statistics import keep_counting
 from storage.turns import take_turn
 
 _log = logger(__name__)
@@ -98,6 +100,7 @@ class Sweeper:
         await self._each("callback", found.callbacks, self._deliver)
         await self._each("app", found.apps, self._wake)
         await self._each("reconciliation", found.days, self._reconcile)
+        await self._count()
 
     async def _look(self) -> _Found:
         now = self.clock()
@@ -126,6 +129,13 @@ class Sweeper:
         WAITING.labels("reconciliation").set(len(found.days))
         WAITING.labels("parked").set(parked)
         return found
+
+    async def _count(self) -> None:
+        """Keep the figures of the start page, and the balances, up with what happened."""
+        async with self.database.transaction("statistics") as connection:
+            await keep_counting(connection, now=self.clock())
+        async with self.database.transaction("ledger totals") as connection:
+            await keep_adding(connection)
 
     async def _start(self, order: PaymentOrder) -> bool:
         return await start_unstarted(self.client, order)

@@ -8,7 +8,10 @@ from models.payment import LateSuccessPolicy
 
 
 class Role(StrEnum):
-    """What a key may do: `app` its own payments, `admin` onboarding, `ops` and `finance` look."""
+    """What a key may do: `app` its own payments, `admin` onboarding, `ops` and `finance` look.
+
+    A person has one of the last three.
+    """
 
     APP = "app"
     ADMIN = "admin"

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from pydantic import computed_field
 
 from models.channel import Frozen
-from models.ledger import AccountKind
+from models.ledger import AccountKind, LedgerAccountName
 from models.money import CurrencyCode
 from models.reconciliation import DiscrepancyClass, ReconciliationStatus
 
@@ -64,6 +64,35 @@ class TrialBalance(Frozen):
     @property
     def balanced(self) -> bool:
         return all(equation.balanced for equation in self.equations)
+
+
+class LedgerAccountBalance(Frozen):
+    """One ledger account with everything that is posted by now. Debits less credits."""
+
+    kind: AccountKind
+    owner: str
+    name: str | None = None
+    currency: CurrencyCode
+    debit_minor: int
+    credit_minor: int
+    open_since: datetime | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def account(self) -> str:
+        return str(LedgerAccountName(kind=self.kind, owner=self.owner))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def balance_minor(self) -> int:
+        return self.debit_minor - self.credit_minor
+
+
+class LedgerAccountList(Frozen):
+    """One page of ledger accounts. `open_since` is for suspense: since when it is not empty."""
+
+    items: tuple[LedgerAccountBalance, ...]
+    next_cursor: str | None
 
 
 class AccountEntry(Frozen):

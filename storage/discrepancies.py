@@ -46,10 +46,14 @@ async def list_discrepancies(  # noqa: PLR0913  # one filter each
     account_id: str | None = None,
     class_: DiscrepancyClass | None = None,
     status: DiscrepancyStatus | None = None,
+    days: tuple[date, date] | None = None,
     limit: int,
     cursor: str | None,
 ) -> tuple[tuple[DiscrepancyView, ...], str | None]:
-    """One page, newest first, and the next cursor. Raises InvalidRequest for a bad one."""
+    """One page, newest first, and the next cursor. Raises InvalidRequest for a bad one.
+
+    `days`: only what is not resolved, of the days from the first up to and with the second.
+    """
     query = _of_app(app_id).order_by(_COLUMNS.created_at.desc(), _COLUMNS.id.desc())
     wanted = {
         _COLUMNS.reconciliation_id: reconciliation_id,
@@ -60,6 +64,10 @@ async def list_discrepancies(  # noqa: PLR0913  # one filter each
     for column, value in wanted.items():
         if value is not None:
             query = query.where(column == value)
+    if days is not None:
+        query = query.where(
+            _COLUMNS.status != DiscrepancyStatus.RESOLVED, _COLUMNS.business_day.between(*days)
+        )
     if cursor is not None:
         last = Cursor.parse(cursor)
         query = query.where(tuple_(_COLUMNS.created_at, _COLUMNS.id) < (last.created_at, last.id))

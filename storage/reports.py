@@ -54,10 +54,13 @@ async def trial_balance(connection: AsyncConnection, *, at: datetime) -> TrialBa
         )
         for row in await connection.execute(_TRIAL_BALANCE, {"at": at})
     )
+    return TrialBalance(at=at, rows=rows, equations=equations_of(rows))
+
+
+def equations_of(rows: tuple[TrialBalanceRow, ...]) -> tuple[AccountingEquation, ...]:
+    """The accounting equation of each currency."""
     currencies = sorted({row.currency for row in rows})
-    return TrialBalance(
-        at=at, rows=rows, equations=tuple(_equation(rows, currency) for currency in currencies)
-    )
+    return tuple(_equation(rows, currency) for currency in currencies)
 
 
 def _equation(rows: tuple[TrialBalanceRow, ...], currency: str) -> AccountingEquation:

@@ -19,6 +19,7 @@ NOBODYS = {
     "app_id": "app_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     "reconciliation_id": "rec_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     "discrepancy_id": "dis_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+    "operator_id": "opr_01KAH3W3F0Q7V2H8T0M4X5N6P7",
 }
 BODIES = {
     "/v1/apps/{app_id}/events/replay": {
@@ -41,6 +42,10 @@ CLOSED_TO_APPS = {
     ("POST", "/v1/discrepancies/{discrepancy_id}/repair"),
     ("POST", "/v1/discrepancies/{discrepancy_id}/approve"),
     ("POST", "/v1/discrepancies/{discrepancy_id}/reject"),
+    ("GET", "/v1/operators/{operator_id}"),
+    ("POST", "/v1/operators/{operator_id}/disable"),
+    ("POST", "/v1/operators/{operator_id}/enable"),
+    ("POST", "/v1/operators/{operator_id}/reset-password"),
 }
 
 
@@ -163,6 +168,7 @@ async def _ids_of(world: World, tenant: Tenant) -> dict[str, str]:
         "merchant_id": tenant.merchant_id,
         "account_id": tenant.account_id,
         "app_id": tenant.app_id,
+        "operator_id": NOBODYS["operator_id"],
     }
 
 

@@ -136,6 +136,17 @@ BODIES: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]]
             ),
         },
     ),
+    ("POST", "/v1/operators"): (
+        {"login": "kim", "name": "Kim", "role": "ops"},
+        {
+            "login": (*TEXT, "k", "Kim", "a b", "金", "k" * 65),
+            "name": (*FREE_TEXT, "x" * 101),
+            "role": (*TEXT, "app", "owner"),
+        },
+    ),
+    ("POST", "/v1/operators/{operator_id}/disable"): ({}, {}),
+    ("POST", "/v1/operators/{operator_id}/enable"): ({}, {}),
+    ("POST", "/v1/operators/{operator_id}/reset-password"): ({}, {}),
     ("POST", "/v1/apps/{app_id}/webhook/pause"): ({}, {}),
     ("POST", "/v1/apps/{app_id}/webhook/resume"): ({}, {}),
     ("POST", "/v1/apps/{app_id}/events/replay"): (

@@ -18,9 +18,11 @@ from models.tables import (
     ledger,
     merchants,
     notifications,
+    operators,
     payments,
     reconciliation,
     refunds,
+    statistics,
 )
 from models.tables.metadata import METADATA
 from storage.database import Database, driver_url
@@ -34,9 +36,11 @@ TABLE_MODULES = (
     ledger,
     merchants,
     notifications,
+    operators,
     payments,
     reconciliation,
     refunds,
+    statistics,
 )
 
 

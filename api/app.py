@@ -9,6 +9,7 @@ from api import (
     apps,
     callbacks,
     channel_accounts,
+    channel_health,
     checks,
     codec,
     discrepancies,
@@ -16,6 +17,7 @@ from api import (
     health,
     ledger_accounts,
     merchants,
+    notification_endpoints,
     operators,
     payments,
     reconciliation_calendar,
@@ -26,6 +28,8 @@ from api import (
     static,
     statistics,
 )
+from api.checkout import router as checkout
+from api.checkout.router import NoDesk, no_desk_page
 from api.console import routes as console_routes
 from api.console.errors import answer_errors
 from api.dependencies import ApiDependencies, ApiOptions
@@ -52,7 +56,9 @@ ROUTERS = (
     refunds.router,
     events.router,
     merchants.router,
+    channel_health.router,  # before the one that takes any name for an id
     channel_accounts.router,
+    notification_endpoints.router,
     apps.router,
     reconciliation_calendar.router,  # before the one that takes any name for an id
     reconciliations.router,
@@ -63,6 +69,7 @@ ROUTERS = (
     statistics.router,
     operators.router,
     static.router,
+    checkout.router,
     *console_routes.ROUTERS,
     callbacks.router,
     codec.router,
@@ -112,6 +119,7 @@ def _assemble(lifespan: Lifespan | None) -> FastAPI:
         app.include_router(router)
     translate_errors(app)
     answer_errors(app)
+    app.add_exception_handler(NoDesk, no_desk_page)
     app.add_middleware(RequestContext)
     return app
 

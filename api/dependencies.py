@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.client import Client
 
 from api.auth import Credentials, admit, authenticate, credentials_of
+from api.checkout.watch import Watch
 from api.clock import utc_now
 from api.passwords import Passwords
 from channels.registry import ChannelRegistry
@@ -54,6 +55,7 @@ class ApiDependencies:
     encryption: PayloadEncryption
     statements: StatementFiles
     options: ApiOptions = field(default_factory=ApiOptions)
+    watch: Watch = field(default_factory=Watch)
     passwords: Passwords = field(default_factory=Passwords)
     clock: Callable[[], datetime] = utc_now
 

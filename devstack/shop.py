@@ -21,11 +21,11 @@ _KEY_BITS = 2048
 
 @dataclass(frozen=True)
 class Order:
-    """What to order. `expires_in` None: the API's default."""
+    """What to order. `expires_in` None: the API's default; `method` None: the payer chooses."""
 
     amount: int = 19_99
     currency: str = "CNY"
-    method: str = "alipay_qr"
+    method: str | None = "alipay_qr"
     subject: str = "Two tickets"
     payer_code: str | None = None
     expires_in: int | None = 600
@@ -38,6 +38,7 @@ class Order:
             "expires_in": self.expires_in,
             "return_url": self.return_url,
             "capture_method": self.capture_method,
+            "method": self.method,
         }
         given = {name: value for name, value in optional.items() if value is not None}
         return given | {
@@ -45,7 +46,6 @@ class Order:
             "merchant_id": merchant_id,
             "amount": self.amount,
             "currency": self.currency,
-            "method": self.method,
             "subject": self.subject,
         }
 

@@ -158,6 +158,7 @@ class Method(Frozen):
     manual_capture: the money can be held first and captured or released later.
     hold_seconds: how long the channel holds it for sure.
     needs_payer_code: the app must pass the code the payer shows.
+    device: where its page can be used; at the cash desk others are not shown what they cannot use.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Method(Frozen):
     needs_payer_code: bool = False
     manual_capture: bool = False
     hold_seconds: int = 0
+    device: Literal["any", "phone", "computer"] = "any"
 
 
 CaptureMethod: TypeAlias = Literal["automatic", "manual"]

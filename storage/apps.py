@@ -65,6 +65,12 @@ async def read_endpoint(connection: AsyncConnection, vault: Vault, app_id: str) 
     return Endpoint(app_id=app_id, url=row.webhook_url, secrets=(secret,))
 
 
+async def read_webhook_secret(connection: AsyncConnection, vault: Vault, app_id: str) -> bytes:
+    """What we sign with for an app, whether it wants notifications or not."""
+    sealed = await connection.scalar(select(APP.c.webhook_secret).where(APP.c.id == app_id))
+    return vault.open(sealed, context=_secret_context(app_id))
+
+
 def _to_app(row: Row[tuple[object, ...]]) -> App:
     return App.model_validate(dict(row._mapping))
 

@@ -66,3 +66,13 @@ async def read_checkout(connection: AsyncConnection, token: str) -> Checkout | N
         attempts=tuple(to_attempt(attempt) for attempt in attempts.mappings()),
         accounts=facts.accounts,
     )
+
+
+async def read_versions(
+    connection: AsyncConnection, payment_ids: tuple[str, ...]
+) -> dict[str, int]:
+    """How often each of these payments has moved."""
+    found = await connection.execute(
+        select(PAYMENT.c.id, PAYMENT.c.version).where(PAYMENT.c.id.in_(payment_ids))
+    )
+    return {row.id: row.version for row in found}

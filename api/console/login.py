@@ -10,13 +10,13 @@ from api.console.visit import (
     AnyVisiting,
     Visiting,
     drop_session_cookie,
-    is_own_origin,
     new_token,
     own_path,
     set_session_cookie,
     token_hash,
 )
 from api.dependencies import ApiDependencies, Deps
+from api.origin import is_own_origin
 from api.passwords import PASSWORD_MAX, PASSWORD_MIN
 from models.operator import Operator, OperatorSession
 from storage.operators import (

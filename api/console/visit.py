@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from api.console.calls import ApiCalls
 from api.dependencies import ApiDependencies, Deps
 from api.errors import request_id_of
+from api.origin import is_own_origin
 from models.merchant import Caller, Role
 from models.operator import Operator, OperatorSession
 from storage.operators import read_session, set_flash, touch_session
@@ -153,18 +154,6 @@ def drop_session_cookie(response: Response, deps: ApiDependencies) -> None:
     response.delete_cookie(
         COOKIE, path="/console", httponly=True, samesite="lax", secure=_is_https(deps)
     )
-
-
-def is_own_origin(request: Request, deps: ApiDependencies) -> bool:
-    """Whether a form was sent by a page of ours. Browsers say so in every POST."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None and site != "same-origin":
-        return False
-    origin = request.headers.get("origin")
-    if origin is None:
-        return site == "same-origin"
-    ours = {request.headers.get("host", ""), urlsplit(deps.options.public_url).netloc}
-    return urlsplit(origin).netloc in ours - {""}
 
 
 def wanted_path(request: Request) -> str:

@@ -63,8 +63,8 @@ CAPABILITIES = Capabilities(
             manual_capture=True,
             hold_seconds=HOLD_SECONDS,
         ),
-        Method(name=PAGE, title="Alipay on a computer", repeat_safe=True),
-        Method(name=WAP, title="Alipay on a phone", repeat_safe=True),
+        Method(name=PAGE, title="Alipay on a computer", repeat_safe=True, device="computer"),
+        Method(name=WAP, title="Alipay on a phone", repeat_safe=True, device="phone"),
         # A payer's code is good for one payment; a repeat may meet a second, later code.
         Method(
             name=BUYER_CODE,

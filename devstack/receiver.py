@@ -104,6 +104,10 @@ class Receiver:
         """Tell the receiver the secret (`whsec_…`) that the API showed for `app`."""
         self._secrets[f"/hooks/{app}"] = secret
 
+    def secret_of(self, app: str) -> str:
+        """What `trust` was told of `app`."""
+        return self._secrets[f"/hooks/{app}"]
+
     def about(self, object_id: str) -> list[Received]:
         """All deliveries about one object, in the order they came."""
         return [one for one in self.received if one.speaks_of(object_id)]

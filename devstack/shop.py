@@ -12,6 +12,8 @@ from devstack.api_client import Access, ApiClient
 from devstack.receiver import Receiver
 from devstack.sandbox_control import SandboxControl
 
+# Where payers may come back to. No such host: who follows it is met by the test.
+RETURN_URL = "https://shop.example/return"
 METHODS = ("alipay_qr", "alipay_page", "alipay_wap", "alipay_buyer_code")
 _FEE_BPS = 60
 _ALIPAY_TAKES_BPS = 60
@@ -67,7 +69,14 @@ class Shop:
         private, public = make_key_pair()
         alipay = await sandbox.register_app(public)
         async with ApiClient(admin.url, admin.key) as api:
-            app = await api.post("/v1/apps", {"name": name, "webhook_url": receiver.url_for(name)})
+            app = await api.post(
+                "/v1/apps",
+                {
+                    "name": name,
+                    "webhook_url": receiver.url_for(name),
+                    "return_urls": [RETURN_URL],
+                },
+            )
             receiver.trust(name, app["webhook_secret"])
             merchant = await api.post("/v1/merchants", {"name": name, "app_id": app["id"]})
             account = await api.post(

@@ -18,7 +18,9 @@ from models.payment import (
 )
 
 # How adapters say that a serial takes no money any more because it was closed, not refused.
-CLOSED_CODES = frozenset({"closed", "expired"})
+CLOSED_CODES = frozenset({"closed", "expired", "switched"})
+# We closed it ourselves, because the payer at the cash desk chose another method.
+SWITCHED = "switched"
 
 _EXPIRED = Failure(code="expired", detail="the payer did not pay in time")
 _CANCELED = Failure(code="canceled", detail="canceled on request")
@@ -148,10 +150,12 @@ def back_at_the_desk(
 ) -> PaymentState:
     """After an attempt ended without money and the payer may choose again."""
     match outcome:
-        case Declined(code=code) if code in CLOSED_CODES:
+        case Declined(code=code) if code == SWITCHED:
             attempt_status, failure = AttemptStatus.VOIDED, None
         case Declined(code=code, detail=detail):
-            attempt_status, failure = AttemptStatus.FAILED, Failure(code=code, detail=detail)
+            was_closed = code in CLOSED_CODES
+            attempt_status = AttemptStatus.VOIDED if was_closed else AttemptStatus.FAILED
+            failure = Failure(code=code, detail=detail)
         case NotAttempted(detail=detail):
             attempt_status = AttemptStatus.NOT_SENT
             failure = Failure(code="channel_unreachable", detail=detail)

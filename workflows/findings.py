@@ -5,6 +5,7 @@ from typing import Self
 from temporalio.exceptions import ActivityError, TimeoutType
 from temporalio.exceptions import TimeoutError as TemporalTimeout
 
+from domain import lifecycle
 from models.channel import (
     Answer,
     Approved,
@@ -93,17 +94,17 @@ class Finding(Frozen):
             ),
         )
 
-    @classmethod
-    def closed_for_another(cls) -> Self:
-        """The payer never opened it, and chose another method.
+    def for_another(self) -> Self:
+        """It was closed, or never opened, because the payer chose another method.
 
         Some channels cannot close what was never opened, so its serial stays watched.
         """
-        return cls(
-            outcome=Declined(code="closed", detail="the payer chose another method"),
-            evidence=Evidence(
-                kind=EvidenceKind.COMMAND, reference="payer", detail="chose another method"
-            ),
+        detail = "the payer chose another method"
+        return self.model_copy(
+            update={
+                "outcome": Declined(code=lifecycle.SWITCHED, detail=detail),
+                "evidence": Evidence(kind=EvidenceKind.COMMAND, reference="payer", detail=detail),
+            }
         )
 
     @property

@@ -137,9 +137,9 @@ class Pursuit:
         closed = await channel_calls.tell_to_close(self._order, attempt)
         finding = await self._ask(attempt)
         if not finding.is_final and isinstance(closed.outcome, Declined):
-            return closed
-        if finding.is_unopened:
-            return Finding.closed_for_another()
+            finding = closed
+        if isinstance(finding.outcome, Declined) or finding.is_unopened:
+            return finding.for_another()
         if not finding.is_final and self._desk is not None:
             self._desk.stay()
         return finding

@@ -21,6 +21,7 @@ REASONS = {
     "card_declined": "The bank that issued the card declined it.",
     "authentication_failed": "The bank could not make sure that it is you.",
     "expired_card": "The card has expired.",
+    "closed": "The payment was closed on the channel's page.",
     "no_route": "This way to pay is not available right now.",
     "channel_unreachable": "This way to pay cannot be reached right now.",
     "risk_refused": "This payment cannot be taken.",

@@ -152,7 +152,7 @@ async def _onboard_stripe(
         {
             "merchant_id": merchant_id,
             "channel": "stripe",
-            "methods": ["stripe_card"],
+            "methods": ["stripe_card", "stripe_checkout"],
             "fee_bps": _CARD_FEE_BPS,
             "parameters": {
                 "secret_key": stripe["secret_key"],

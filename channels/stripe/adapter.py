@@ -1,4 +1,4 @@
-"""Stripe, over its REST interface of version 2023-08-16: cards, taken by Stripe's own form.
+"""Stripe, over its REST interface of version 2023-08-16: cards, on Stripe's own form or page.
 
 The app's page lets Stripe's form make a payment method (`pm_…`) of the card, and passes that as the
 payer's code; neither the app nor we ever see a card number.
@@ -21,7 +21,7 @@ from channels.base import (
     Surroundings,
 )
 from channels.http import ChannelHttp, NotSent
-from channels.stripe import amounts, errors, outcomes, postings, requests
+from channels.stripe import amounts, errors, outcomes, postings, requests, sessions
 from channels.stripe.answers import Given, Intent, Refund, Refused
 from channels.stripe.callbacks import read_event
 from channels.stripe.client import StripeClient
@@ -60,6 +60,8 @@ CAPABILITIES = Capabilities(
             manual_capture=True,
             hold_seconds=HOLD_SECONDS,
         ),
+        # On Stripe's own page; opening it moves nothing.
+        Method(name=sessions.CHECKOUT, title="Card on Stripe's page", repeat_safe=True),
     ),
     operations=frozenset(Operation),
     currencies=amounts.CURRENCIES,
@@ -96,6 +98,8 @@ class StripeChannel:
         reason = _unsendable(request)
         if reason is not None:
             return Answer(outcome=NotAttempted(detail=reason))
+        if request.method == sessions.CHECKOUT:
+            return await sessions.pay(stripe, request)
         said, exchange = await stripe.ask(requests.pay_call(request), Intent)
         match said:
             case NotSent(detail=detail):
@@ -116,6 +120,8 @@ class StripeChannel:
         another card with it.
         """
         stripe = self._client(account, now)
+        if sessions.is_ours(request):
+            return await sessions.query(stripe, request)
         intent, exchange = await stripe.read("query", request)
         if not isinstance(intent, Intent):
             return Answer(outcome=outcomes.silent(intent), exchange=exchange)
@@ -125,8 +131,11 @@ class StripeChannel:
         return Answer(outcome=stranger or outcomes.outcome_of(intent), exchange=exchange)
 
     async def close(self, account: Account, request: QueryRequest, now: datetime) -> Answer:
-        """Cancel the intent, whatever it waits for. What was taken stays taken."""
-        return await self._cancel("close", self._client(account, now), request)
+        """Cancel the intent, or expire the page. What was taken stays taken."""
+        stripe = self._client(account, now)
+        if sessions.is_ours(request):
+            return await sessions.close(stripe, request)
+        return await self._cancel("close", stripe, request)
 
     # ---- held money ------------------------------------------------------------------------------
 
@@ -263,6 +272,10 @@ def _parameters_of(account: Account) -> StripeParameters:
 
 def _unsendable(request: PayRequest) -> str | None:
     """Why this request may not go out at all, None when it may."""
+    if request.method == sessions.CHECKOUT:
+        if request.capture_method == "manual":
+            return "on Stripe's page money is taken at once"
+        return amounts.obstacle_to(request.money)
     if request.method != requests.CARD:
         return f"Stripe has no method {request.method}"
     if not requests.PAYMENT_METHOD.fullmatch(request.payer_code or ""):

@@ -121,7 +121,7 @@ class PostingPage(_Object):
     has_more: bool
 
 
-Kind = TypeVar("Kind", bound=_Object)
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class _ErrorBody(_Object):

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from channels.stripe import outcomes
+from channels.stripe import outcomes, sessions
 from channels.stripe.answers import Intent, Refund, RefundPage
 from channels.stripe.parameters import StripeParameters
 from models.channel import Approved, CallbackFacts
@@ -92,6 +92,8 @@ def read_event(
         raise BadSignature("signed, but for an account connected to this one")
     if event.type in _ABOUT_PAYMENTS:
         return _about_payment(event)
+    if event.type in sessions.ABOUT_SESSIONS:
+        return _about_session(event)
     if event.type in _ABOUT_REFUNDS:
         return _about_refund(event, _read(Refund, event.data.object))
     if event.type == _CHARGE_REFUNDED:
@@ -161,6 +163,20 @@ def _about_payment(event: Event) -> CallbackFacts | None:
         serial=intent.order,
         outcome=outcome,
         channel_reference=intent.id,
+    )
+
+
+def _about_session(event: Event) -> CallbackFacts | None:
+    """News of Stripe's own page; a session that names no serial of ours is somebody else's."""
+    session = _read(sessions.Session, event.data.object)
+    if not session.client_reference_id:
+        return None
+    outcome = sessions.outcome_of(session)
+    return CallbackFacts(
+        channel_event_id=event.id,
+        serial=session.client_reference_id,
+        outcome=outcome,
+        channel_reference=outcome.channel_reference if isinstance(outcome, Approved) else None,
     )
 
 

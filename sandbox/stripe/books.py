@@ -20,6 +20,7 @@ from sandbox.stripe.models import (
     Record,
     Refund,
     SavedAnswer,
+    Session,
     StripeEvent,
 )
 
@@ -65,12 +66,13 @@ CREATE TABLE IF NOT EXISTS stripe_answer (
 {_append_only("stripe_change")}{_append_only("stripe_posting")}{_append_only("stripe_answer")}
 """
 
-AnyRecord = TypeVar("AnyRecord", Intent, Charge, Refund, Posting, StripeEvent)
+AnyRecord = TypeVar("AnyRecord", Intent, Charge, Refund, Posting, Session, StripeEvent)
 _CLASSES: dict[type[Record], str] = {
     Intent: "intent",
     Charge: "charge",
     Refund: "refund",
     Posting: "posting",
+    Session: "session",
     StripeEvent: "event",
 }
 _BY_CLASS = {name: kind for kind, name in _CLASSES.items()}
@@ -112,7 +114,7 @@ class StripeBooks:
         self.transaction = books.transaction
 
     def save(
-        self, thing: Intent | Charge | Refund, kind: Kind, at: datetime, amount: int = 0
+        self, thing: Intent | Charge | Refund | Session, kind: Kind, at: datetime, amount: int = 0
     ) -> None:
         """Add to an object's history; the object is as given from now on."""
         body = thing.model_dump_json()
@@ -247,7 +249,7 @@ class StripeBooks:
         """Throw away the latest states of what has a history, and make them again from it."""
         with self.transaction():
             self._connection.execute(
-                "DELETE FROM stripe_object WHERE class IN ('intent', 'charge', 'refund')"
+                "DELETE FROM stripe_object WHERE class IN ('intent', 'charge', 'refund', 'session')"
             )
             rows = self._connection.execute(
                 "SELECT class, body FROM stripe_change WHERE seq IN"

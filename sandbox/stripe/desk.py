@@ -73,6 +73,7 @@ class Tools:
     now: Callable[[], datetime]
     settles_at: Callable[[], datetime]
     challenge_url: Callable[[Intent], str]
+    page_url: Callable[[str, str], str]
 
     def show(self, intent: Intent) -> Shown:
         return intent_view(intent, self.challenge_url(intent))

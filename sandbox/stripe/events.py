@@ -11,7 +11,7 @@ from sandbox.faults import FaultType, Taken
 from sandbox.outbox import Notification
 from sandbox.stripe.accounts import Account, Accounts
 from sandbox.stripe.books import StripeBooks
-from sandbox.stripe.models import NOBODY, Charge, Intent, Origin, Refund, StripeEvent
+from sandbox.stripe.models import NOBODY, Charge, Intent, Origin, Refund, Session, StripeEvent
 from sandbox.stripe.views import event_view
 from sandbox.stripe.words import NOTIFY_SCHEDULE, PROVIDER, Ids, Shown
 
@@ -49,7 +49,11 @@ class EventLog:
         self._announce = announce
 
     def record(
-        self, kind: str, about: Intent | Charge | Refund, content: Shown, origin: Origin = NOBODY
+        self,
+        kind: str,
+        about: Intent | Charge | Refund | Session,
+        content: Shown,
+        origin: Origin = NOBODY,
     ) -> None:
         """Called inside the transaction that changed the object."""
         account = self._account(about.account_id)

@@ -38,6 +38,8 @@ class Kind(StrEnum):
     FAILED = "failed"
     REFUNDED = "refunded"
     REFUND_FAILED = "refund_failed"
+    COMPLETED = "completed"
+    EXPIRED = "expired"
 
 
 class Record(BaseModel):
@@ -97,6 +99,38 @@ class Intent(Record):
     @property
     def intent(self) -> str:
         return self.id
+
+    @property
+    def trade_no(self) -> str:
+        return self.id
+
+    @property
+    def out_trade_no(self) -> str:
+        return self.order_no
+
+
+class SessionStatus(StrEnum):
+    OPEN = "open"
+    COMPLETE = "complete"
+    EXPIRED = "expired"
+
+
+class Session(Record):
+    """A visit to Stripe's own page. Its intent is made when the payer first tries a card."""
+
+    amount: int
+    currency: str
+    product: str
+    status: SessionStatus
+    success_url: str
+    cancel_url: str | None
+    client_reference: str | None
+    metadata: dict[str, str]
+    intent_metadata: dict[str, str]
+    description: str | None
+    code: str
+    expires_at: datetime
+    intent: str = ""
 
     @property
     def trade_no(self) -> str:

@@ -12,6 +12,8 @@ from sandbox.stripe.lists import Lists
 from sandbox.stripe.models import Charge, Intent, IntentStatus, Posting, Refund, StripeEvent
 from sandbox.stripe.plants import Plants
 from sandbox.stripe.refunds import RefundDesk, RefundOrder
+from sandbox.stripe.session_calls import SessionCalls
+from sandbox.stripe.sessions import SessionDesk
 from sandbox.stripe.views import (
     balance_view,
     charge_view,
@@ -54,13 +56,20 @@ class Operations:
     """Finds the operation for a method and path, and runs it."""
 
     def __init__(
-        self, *, tools: Tools, intents: IntentDesk, refunds: RefundDesk, plants: Plants
+        self,
+        *,
+        tools: Tools,
+        intents: IntentDesk,
+        refunds: RefundDesk,
+        sessions: SessionDesk,
+        plants: Plants,
     ) -> None:
         self._tools = tools
         self._books = tools.books
         self._intents = intents
         self._refunds = refunds
         self._lists = Lists(tools, plants)
+        self._sessions = SessionCalls(tools, sessions)
         self.expansion = Expansion(tools, plants)
         self._routes = tuple(
             (verb, re.compile(pattern), Operation(name, run))
@@ -76,6 +85,7 @@ class Operations:
                 ("GET", "charges", "charges.list", self._lists.charges),
                 ("GET", "charges/([^/]+)", "charges.retrieve", self._charge),
                 *self._statement(),
+                *self._sessions.routes(),
             )
         )
 

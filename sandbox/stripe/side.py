@@ -7,7 +7,7 @@ from sandbox.books import TradeFilter, TradeStatus
 from sandbox.desk import Reason, Refused
 from sandbox.stripe.books import Wanted
 from sandbox.stripe.desk import NotWaiting
-from sandbox.stripe.models import Intent, IntentStatus, Refund
+from sandbox.stripe.models import Intent, IntentStatus, Refund, Session
 from sandbox.stripe.simulation import Stripe
 from sandbox.stripe.words import PROVIDER
 from sandbox.tills import Payable, Till
@@ -17,6 +17,7 @@ Shown = dict[str, Any]
 _REFUNDS_MAX = 10_000  # of one payment; more than any test makes
 _WAITING = "waiting"
 _AUTHORIZED = "authorized"
+_DECLINED_CARD = "pm_card_chargeDeclined"
 _STATUS = {
     IntentStatus.REQUIRES_CAPTURE: _AUTHORIZED,
     IntentStatus.SUCCEEDED: TradeStatus.PAID.value,
@@ -50,9 +51,13 @@ class StripeSide:
         if named is not None:
             return named
         wanted = Wanted(account_id=app_id, order_no=number, limit=1)
-        return next(iter(self._books.list_objects(Intent, wanted)), None)
+        intent = next(iter(self._books.list_objects(Intent, wanted)), None)
+        # A visit to Stripe's page that nobody paid yet has no intent.
+        return intent or next(iter(self._books.list_objects(Session, wanted)), None)
 
     def show(self, payable: Payable) -> Shown:
+        if isinstance(payable, Session):
+            return self._show_visit(payable)
         intent = _intent(payable)
         refunds = self._refunds(intent)
         standing = [refund for refund in refunds if refund.stands]
@@ -82,6 +87,32 @@ class StripeSide:
             "requests": intent.requests,
         }
 
+    def _show_visit(self, session: Session) -> Shown:
+        return {
+            "trade_no": session.id,
+            "provider": self.provider,
+            "app_id": session.account_id,
+            "out_trade_no": session.order_no,
+            "product": "checkout",
+            "amount_minor": session.amount,
+            "currency": session.currency.upper(),
+            "status": _WAITING,
+            "trade_status": session.status,
+            "cashier_url": self._stripe.sessions.url(session),
+            "created_at": session.created_at,
+            "expires_at": session.expires_at,
+            "paid_at": None,
+            "closed_at": None,
+            "executions": 0,
+            "authorizations": 0,
+            "authorized_minor": 0,
+            "captured_minor": 0,
+            "refunds": 0,
+            "refunded_minor": 0,
+            "refund_list": [],
+            "requests": 1,
+        }
+
     def events(self, payable: Payable) -> list[Shown]:
         return [
             {
@@ -97,6 +128,8 @@ class StripeSide:
 
     def pay(self, payable: Payable, *, even_if_closed: bool) -> Payable:
         """A canceled intent stays canceled at Stripe, so `even_if_closed` changes nothing."""
+        if isinstance(payable, Session):
+            return self._stripe.pay_at_page(payable)
         try:
             return self._stripe.pay(_intent(payable))
         except NotWaiting:
@@ -106,6 +139,8 @@ class StripeSide:
         return payable
 
     def refuse(self, payable: Payable) -> Payable:
+        if isinstance(payable, Session):
+            return self._stripe.pay_at_page(payable, card=_DECLINED_CARD)
         try:
             return self._stripe.refuse(_intent(payable))
         except NotWaiting:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute, Mount
 
+from sandbox.desk import Reason, Refused
 from sandbox.providers import Surroundings
 from sandbox.stripe.accounts import Accounts
 from sandbox.stripe.api import API_PATH, AfterExecution, Api
@@ -12,12 +13,14 @@ from sandbox.stripe.books import StripeBooks
 from sandbox.stripe.challenge import CHALLENGE_PATH, ChallengePage
 from sandbox.stripe.desk import IntentDesk, NotWaiting, Tools
 from sandbox.stripe.events import EventLog
-from sandbox.stripe.models import Intent, IntentStatus, Refund, RefundStatus
+from sandbox.stripe.hosted_page import PAGE_PATH, HostedPage
+from sandbox.stripe.models import Intent, IntentStatus, Refund, RefundStatus, Session
 from sandbox.stripe.operations import Operations
 from sandbox.stripe.plants import Plant, Plants
 from sandbox.stripe.refunds import RefundDesk
+from sandbox.stripe.sessions import SessionDesk
 from sandbox.stripe.settler import Settler
-from sandbox.stripe.words import SETTLES_AFTER, Ids
+from sandbox.stripe.words import SETTLES_AFTER, Ids, Problem
 from sandbox.tills import Action, Payable
 
 
@@ -50,9 +53,11 @@ class Stripe:
             now=around.now,
             settles_at=self.settler.promise,
             challenge_url=self.challenge_url,
+            page_url=self.page_url,
         )
         self.intents = IntentDesk(self._tools)
         self.refunds = RefundDesk(self._tools)
+        self.sessions = SessionDesk(self._tools, self.intents)
         self.plants = Plants(self.books, ids)
         self._api: Api | None = None
 
@@ -62,7 +67,11 @@ class Stripe:
 
     def routes(self) -> list[BaseRoute]:
         operations = Operations(
-            tools=self._tools, intents=self.intents, refunds=self.refunds, plants=self.plants
+            tools=self._tools,
+            intents=self.intents,
+            refunds=self.refunds,
+            sessions=self.sessions,
+            plants=self.plants,
         )
         self._api = Api(
             tools=self._tools,
@@ -81,7 +90,10 @@ class Stripe:
             desk=self.intents,
             templates=self._around.templates,
         )
-        return [*page.routes(), Mount(API_PATH, app=self._api)]
+        hosted = HostedPage(
+            accounts=self.accounts, desk=self.sessions, templates=self._around.templates
+        )
+        return [*page.routes(), *hosted.routes(), Mount(API_PATH, app=self._api)]
 
     def start(self) -> None:
         self.settler.start(self.settle)
@@ -99,6 +111,9 @@ class Stripe:
     def challenge_url(self, intent: Intent) -> str:
         return f"{self._around.public_url}{CHALLENGE_PATH}/{intent.id}/{intent.challenge}"
 
+    def page_url(self, session_id: str, code: str) -> str:
+        return f"{self._around.public_url}{PAGE_PATH}/{session_id}/{code}"
+
     def settle(self, waiting: Intent | Refund, *, succeeds: bool | None = None) -> Intent | Refund:
         """Bring to an end what waits for time to pass. Raises NotWaiting."""
         with self.books.transaction():
@@ -113,6 +128,14 @@ class Stripe:
             if intent.status is IntentStatus.PROCESSING:
                 return self.intents.settle(intent, succeeds=True)
             return self.intents.accept(intent)
+
+    def pay_at_page(self, session: Session, card: str = "pm_card_visa") -> Intent:
+        """The payer types a card on the page. Raises Refused when the page is closed."""
+        try:
+            with self.books.transaction():
+                return self.sessions.pay(session, card)[1]
+        except Problem:
+            raise Refused(Reason.ALREADY_CLOSED) from None
 
     def refuse(self, intent: Intent) -> Intent:
         """The payer does not do what is asked. Raises NotWaiting."""

@@ -10,6 +10,8 @@ from sandbox.stripe.models import (
     PaymentFailure,
     Posting,
     Refund,
+    Session,
+    SessionStatus,
     StripeEvent,
 )
 from sandbox.stripe.words import API_VERSION, CARDS, Shown
@@ -304,4 +306,34 @@ def _outcome(charge: Charge) -> Shown | None:
         "risk_score": 20,
         "seller_message": "The bank declined the payment." if declined else "Payment complete.",
         "type": "issuer_declined" if declined else "authorized",
+    }
+
+
+def session_view(session: Session, url: str) -> Shown:
+    """A session of Stripe's own page; `url` is shown while it is open."""
+    paid = session.status is SessionStatus.COMPLETE
+    is_open = session.status is SessionStatus.OPEN
+    return {
+        "id": session.id,
+        "object": "checkout.session",
+        "amount_subtotal": session.amount,
+        "amount_total": session.amount,
+        "cancel_url": session.cancel_url,
+        "client_reference_id": session.client_reference,
+        "created": seconds(session.created_at),
+        "currency": session.currency,
+        "customer": None,
+        "customer_details": None,
+        "customer_email": None,
+        "expires_at": seconds(session.expires_at),
+        "livemode": False,
+        "metadata": session.metadata,
+        "mode": "payment",
+        # Made when the payer confirms, and told once that is done.
+        "payment_intent": session.intent if paid else None,
+        "payment_method_types": ["card"],
+        "payment_status": "paid" if paid else "unpaid",
+        "status": session.status,
+        "success_url": session.success_url,
+        "url": url if is_open else None,
     }

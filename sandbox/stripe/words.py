@@ -26,6 +26,8 @@ KNOWN_EVENTS: Final = (
     "charge.refunded",
     "refund.updated",
     "refund.failed",
+    "checkout.session.completed",
+    "checkout.session.expired",
 )
 
 # "Up to three days with an exponential back off"; the single pauses are ours.

@@ -107,10 +107,14 @@ def test_parameters_do_not_show_their_secrets() -> None:
 # ---- what the router may ask ------------------------------------------------------------------
 
 
-def test_stripe_does_all_operations_with_one_method_that_may_be_repeated() -> None:
-    (method,) = CAPABILITIES.methods
+def test_stripe_does_all_operations_with_two_methods_that_may_be_repeated() -> None:
+    method, page = CAPABILITIES.methods
 
     assert CAPABILITIES.operations == frozenset(Operation)
+    assert page.name == "stripe_checkout"
+    assert page.repeat_safe
+    assert not page.needs_payer_code
+    assert not page.manual_capture
     assert method.name == "stripe_card"
     assert method.repeat_safe
     assert method.needs_payer_code

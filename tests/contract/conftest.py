@@ -52,9 +52,14 @@ def all_cases() -> tuple[Case, ...]:
     registry = registry_at(nowhere, lambda _: "http://127.0.0.1:1/")
     cases = []
     for name in registry.names():
-        channel, sends = registry.get(name), side_of(name).sends
+        channel, side = registry.get(name), side_of(name)
         for method in channel.capabilities.methods:
-            features = features_of(channel, method, sends=method.name in sends)
+            features = features_of(
+                channel,
+                method,
+                sends=method.name in side.sends,
+                stays_open=method.name in side.stays_open,
+            )
             cases.append(Case(name, method.name, frozenset(features)))
     return tuple(cases)
 

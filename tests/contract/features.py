@@ -27,6 +27,8 @@ class Feature(StrEnum):
     # The order itself calls the channel; else the payer's browser carries it there.
     SENDS = "sends"
     REPEAT_SAFE = "repeat_safe"
+    # The payer may try again there after a refusal, and late, until we close it.
+    STAYS_OPEN = "stays_open"
     ZERO_DECIMAL = "zero_decimal"
 
 
@@ -87,7 +89,9 @@ def scenario(
 _OF_HOLDS = frozenset({Operation.CAPTURE, Operation.VOID})
 
 
-def features_of(channel: Channel, method: Method, *, sends: bool) -> Iterator[Feature]:
+def features_of(
+    channel: Channel, method: Method, *, sends: bool, stays_open: bool
+) -> Iterator[Feature]:
     """What `channel` declares of itself and of `method`."""
     operations = channel.capabilities.operations
     if not method.manual_capture:
@@ -98,6 +102,7 @@ def features_of(channel: Channel, method: Method, *, sends: bool) -> Iterator[Fe
         Feature.STATEMENT: isinstance(channel, Reconciling),
         Feature.PAYER_PRESENT: method.payer_present,
         Feature.SENDS: sends,
+        Feature.STAYS_OPEN: stays_open,
         Feature.REPEAT_SAFE: method.repeat_safe,
         Feature.ZERO_DECIMAL: any(not exponent_of(c) for c in channel.capabilities.currencies),
     }

@@ -26,6 +26,7 @@ _DECLARED = {
 _DECLARED_OF_METHODS = {
     *("name", "title", "repeat_safe", "payer_present", "needs_payer_code", "manual_capture"),
     "hold_seconds",
+    "device",
 }
 
 

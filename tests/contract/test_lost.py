@@ -47,8 +47,9 @@ async def test_a_lost_answer_may_be_asked_for_again_and_money_moves_once(
     lost = await shop.pay(order)
     between = await shop.query(order)
     again = await shop.pay(order)
-    if isinstance(again, Pending):
-        await shop.open_cashier(order, again)
+    waiting = next((told for told in (again, between) if isinstance(told, Pending)), None)
+    if waiting is not None:
+        await shop.open_cashier(order, waiting)
         await shop.payer_pays(order)
     found = await shop.query(order)
 

@@ -12,6 +12,7 @@ from tests.contract.shop import Shop, now
 from tests.contract.sides.base import Moved, Will
 
 PAY, QUERY = Feature.PAY, Feature.QUERY
+STAYS_OPEN = frozenset({Feature.STAYS_OPEN})
 
 
 @scenario(PAY, QUERY)
@@ -57,7 +58,23 @@ async def test_a_code_that_cannot_pay_is_declined_with_our_word_and_the_channels
     assert await shop.moved(order) == Moved()
 
 
-@scenario(PAY, QUERY)
+@scenario(PAY, QUERY, Feature.CLOSE, Feature.CASHIER, Feature.STAYS_OPEN)
+async def test_a_refused_payer_may_try_again_until_the_page_is_closed(shop: Shop) -> None:
+    order, waiting = await shop.waiting()
+
+    await shop.payer_refuses(order)
+    refused = await shop.query(order, reference=waiting.channel_reference)
+    closed = await shop.close(order, reference=waiting.channel_reference)
+    found = await shop.query(order, reference=waiting.channel_reference)
+
+    assert isinstance(refused, Pending)
+    assert isinstance(closed, Declined)
+    assert isinstance(found, Declined)
+    assert await shop.payer_is_turned_away(order)
+    assert await shop.moved(order) == Moved()
+
+
+@scenario(PAY, QUERY, without=STAYS_OPEN)
 async def test_a_payer_who_refuses_is_declined(shop: Shop) -> None:
     order, _ = await shop.waiting()
 
@@ -102,7 +119,7 @@ async def test_a_payer_who_takes_a_while_is_found_by_query(shop: Shop) -> None:
     assert after.channel_reference == facts.outcome.channel_reference
 
 
-@scenario(PAY, QUERY, Feature.CASHIER)
+@scenario(PAY, QUERY, Feature.CASHIER, without=STAYS_OPEN)
 async def test_a_cashier_nobody_has_opened_is_pending_until_it_is_too_late(shop: Shop) -> None:
     order = shop.order()
     outcome = await shop.pay(order)

@@ -26,6 +26,7 @@ class AlipaySide:
     smallest = Money(amount_minor=1, currency="CNY")
     largest = Money(amount_minor=100_000_000_00, currency="CNY")
     sends = frozenset({"alipay_qr", "alipay_buyer_code"})
+    stays_open: frozenset[str] = frozenset()
     refund_request = "alipay.trade.refund"
     capture_request = "alipay.trade.pay"
     void_request = "alipay.fund.auth.order.unfreeze"

@@ -41,6 +41,8 @@ class Side(Protocol):
     largest: Money
     sends: frozenset[str]
     """The methods whose order itself is a request to the channel."""
+    stays_open: frozenset[str]
+    """The methods whose payer may try again after a refusal, until we close it."""
     refund_request: str
     """What the sandbox calls the request that gives money back."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from models.money import Money
+from sandbox.stripe.words import KNOWN_EVENTS
 from tests.contract.sides.base import Priced, Will
 from tests.sandbox.process import Control
 
@@ -18,13 +19,16 @@ class StripeSide:
     price = Priced(Money(amount_minor=19_99, currency="USD"), 88)  # 2.9 % is 0.57971, and 0.30
     smallest = Money(amount_minor=30, currency="GBP")
     largest = Money(amount_minor=999_999_99, currency="USD")
-    sends = frozenset({"stripe_card"})
+    sends = frozenset({"stripe_card", "stripe_checkout"})
+    stays_open = frozenset({"stripe_checkout"})
     refund_request = "refunds.create"
     capture_request = "payment_intents.capture"
     void_request = "payment_intents.cancel"
 
     async def open_account(self, control: Control, notify_url: str) -> dict[str, str]:
-        made = await control.post("/stripe/accounts", webhook_url=notify_url)
+        # What an intent tells of a paid page, its session would tell once more.
+        heard = [kind for kind in KNOWN_EVENTS if kind != "checkout.session.completed"]
+        made = await control.post("/stripe/accounts", webhook_url=notify_url, enabled_events=heard)
         return {
             "secret_key": made["secret_key"],
             "publishable_key": made["publishable_key"],

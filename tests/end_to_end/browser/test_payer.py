@@ -102,6 +102,50 @@ async def test_on_a_phone_the_phones_own_page_is_offered_and_nothing_is_too_wide
     await shows(page, "paid")
 
 
+async def test_a_card_is_paid_on_stripes_page_after_a_refused_one_and_a_proof(
+    somebody: Somebody, desk_of: Callable[..., Any], sandbox: SandboxControl
+) -> None:
+    payment_id, url = await desk_of(currency="USD")
+    page = await (await somebody()).open(url)
+    await choose(page, "stripe_checkout")
+    await page.wait_for_url("**/stripe/checkout/**")
+
+    await page.locator("#card").fill("4000 0000 0000 9995")
+    await page.locator("#pay").click()
+    await expect(page.get_by_role("alert")).to_have_text("Your card has insufficient funds.")
+    await page.locator("#card").fill("4000 0000 0000 3220")
+    await page.locator("#pay").click()
+    await page.wait_for_url("**/stripe/3ds/**")
+    await page.get_by_role("button", name="Yes, pay").click()
+
+    await page.wait_for_url(f"{url}**")
+    await shows(page, "paid")
+    assert len(await serials_charged(sandbox, payment_id)) == 1
+
+
+async def test_a_payer_leaves_stripes_page_and_pays_another_way(
+    somebody: Somebody, desk_of: Callable[..., Any], sandbox: SandboxControl
+) -> None:
+    payment_id, url = await desk_of()
+    page = await (await somebody()).open(url)
+    await choose(page, "stripe_checkout")
+    await page.wait_for_url("**/stripe/checkout/**")
+    hosted = page.url
+    await page.locator("#cancel").click()
+    await shows(page, "waiting")
+
+    await page.get_by_text("Pay another way").click()
+    await choose(page, "alipay_page")
+    await page.wait_for_url("**/alipay/cashier/**")
+    await pay_at_alipay(page)
+
+    await page.wait_for_url(f"{url}**")
+    await shows(page, "paid")
+    await page.goto(hosted)
+    await expect(page.get_by_role("heading")).to_contain_text("This page has expired")
+    assert len(await serials_charged(sandbox, payment_id)) == 1
+
+
 async def test_after_a_refusal_another_method_pays(
     somebody: Somebody, desk_of: Callable[..., Any], sandbox: SandboxControl
 ) -> None:
@@ -259,16 +303,3 @@ async def test_what_an_app_writes_never_runs(
 
     await expect(page.locator(".subject")).to_have_text(hostile)
     assert "owned" not in await page.title()
-
-
-async def test_the_desk_cannot_be_framed(somebody: Somebody, desk_of: Callable[..., Any]) -> None:
-    _, url = await desk_of()
-    payer = await somebody()
-    page = await payer.open("about:blank")
-
-    await page.set_content(f'<iframe src="{url}" id="frame"></iframe>')
-    frame = await (await page.wait_for_selector("#frame")).content_frame()
-
-    assert frame is not None
-    assert await frame.locator("[data-state]").count() == 0
-    payer.complaints.clear()  # the browser says aloud that it refused, which is what we want

@@ -8,7 +8,7 @@ COMPILE := $(LOCK_TOOLS)/bin/pip-compile --quiet --strip-extras --allow-unsafe -
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format chaos bench exit-status histories cross-check lock clean
+.PHONY: help setup demo up test check format chaos bench exit-status histories cross-check screenshots lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*##/\t/' | sort | awk -F'\t' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ histories: $(READY) ## record the workflow histories that the replay tests run
 cross-check: $(READY) ## judge adapters and sandbox with the providers' own SDKs
 	@$(PY) tests/cross_check/environments.py
 	@$(PY) -m pytest -q tests/cross_check
+
+screenshots: $(READY) ## a picture of every page, in .data/screenshots, to be looked at
+	@$(PY) -m tests.end_to_end.browser.screenshots
 
 lock: $(LOCK_TOOLS)/bin/pip-compile ## write the dependency locks again (they name no index)
 	$(COMPILE) --extra stack --extra dev --output-file requirements.lock pyproject.toml

@@ -5,29 +5,28 @@ running. What a command needs is imported inside it: most need little of all the
 """
 
 import asyncio
-import json
 import logging
 import os
 import subprocess
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from devstack.accounts_command import accounts, apps, keys, merchants
 from devstack.books_command import books
 from devstack.check_command import check
 from devstack.discrepancies_command import discrepancies
+from devstack.operators_command import operators
+from devstack.payments_command import payments
 from devstack.reconcile_command import reconcile
 from devstack.reports_command import reports
 from devstack.schedules_command import schedules
 from models.errors import ProcessorError
 from models.merchant import Role
 from settings import SettingsError, load_settings
-
-if TYPE_CHECKING:
-    from devstack.api_client import Access
 
 _WRONG_SETTINGS = 2
 _INTERRUPTED = 130
@@ -40,15 +39,17 @@ app = typer.Typer(
     help="Paycenter: one durable service between business apps and every third party that moves "
     "money.",
 )
-keys = typer.Typer(no_args_is_help=True, help="API keys.")
-payments = typer.Typer(no_args_is_help=True, help="Look at payments through the API.")
 settings_commands = typer.Typer(no_args_is_help=True, help="The environment of this process.")
+app.add_typer(apps, name="apps")
+app.add_typer(merchants, name="merchants")
+app.add_typer(accounts, name="accounts")
 app.add_typer(keys, name="keys")
 app.add_typer(payments, name="payments")
 app.add_typer(settings_commands, name="settings")
 app.add_typer(books, name="books")
 app.add_typer(schedules, name="schedules")
 app.add_typer(discrepancies, name="discrepancies")
+app.add_typer(operators, name="operators")
 app.command("check")(check)
 app.command("reconcile")(reconcile)
 app.add_typer(reports, name="reports")
@@ -56,7 +57,6 @@ app.add_typer(reports, name="reports")
 DataFolder = Annotated[
     Path, typer.Option("--data", help="Folder that keeps databases, ports, secrets and logs.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 _DATA = Path(".data")
 
 
@@ -202,77 +202,6 @@ def version() -> None:
 
     project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]
     typer.echo(project["version"])
-
-
-# -- looking at payments ------------------------------------------------------------------------
-
-
-@payments.callback()
-def whose_payments(
-    context: typer.Context,
-    url: Annotated[
-        str, typer.Option(envvar="PAYCENTER_API_URL", help="Default: the stack in --data.")
-    ] = "",
-    key: Annotated[
-        str, typer.Option(envvar="PAYCENTER_API_KEY", help="Default: the stack in --data.")
-    ] = "",
-    data: DataFolder = _DATA,
-) -> None:
-    from devstack.api_client import Access, local_access
-
-    known = local_access(data)
-    context.obj = Access(url=url or known.url, key=key or known.key)
-
-
-@payments.command("list")
-def list_payments(
-    context: typer.Context,
-    status: Annotated[str, typer.Option(help="Only these, e.g. review.")] = "",
-    order_no: Annotated[str, typer.Option(help="Only this order number.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """The newest payments."""
-    from devstack.payment_views import payment_table
-
-    query = {"limit": str(limit), "status": status, "order_no": order_no}
-    given = {name: value for name, value in query.items() if value}
-    answer = _ask_api(context.obj, "/v1/payments", given)
-    _show(answer, None if as_json else payment_table(answer))
-
-
-@payments.command("explain")
-def explain_payment(context: typer.Context, payment_id: str, as_json: AsJson = False) -> None:
-    """Everything that happened to a payment, why it stands where it stands, and what comes next."""
-    from devstack.payment_views import explanation
-
-    answer = _ask_api(context.obj, f"/v1/payments/{payment_id}/explain", {})
-    _show(answer, None if as_json else explanation(answer))
-
-
-def _ask_api(access: "Access", path: str, query: dict[str, str]) -> dict[str, Any]:
-    from devstack.api_client import ApiClient, ApiProblem
-
-    if not access.url or not access.key:
-        _give_up("say where the API is (--url) and who you are (--key), or run `paycenter up`")
-
-    async def ask() -> dict[str, Any]:
-        async with ApiClient(access.url, access.key) as client:
-            return await client.get(path, query)
-
-    try:
-        return asyncio.run(ask())
-    except ApiProblem as problem:
-        _give_up(str(problem))
-
-
-def _show(answer: dict[str, Any], picture: object | None) -> None:
-    if picture is None:
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
-
-    Console().print(picture)
 
 
 def _give_up(advice: str) -> NoReturn:

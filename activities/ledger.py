@@ -33,6 +33,7 @@ _LATE_NOTES = {
     LateSuccessPolicy.REFUND: "late_success_to_be_refunded",
     LateSuccessPolicy.ASK: "late_success_awaits_decision",
 }
+_PAID_TWICE = "paid_twice_to_be_refunded"
 
 
 class LedgerActivities:
@@ -74,7 +75,7 @@ class LedgerActivities:
         is_new = await self._book(
             settlement,
             ledger_transaction=_capture(settlement) or _suspense(settlement, late),
-            notification=_news(settlement, note=_LATE_NOTES[late.policy]),
+            notification=_news(settlement, note=settlement.transition.evidence.detail),
         )
         return settlement.transition.after if is_new else None
 
@@ -111,6 +112,8 @@ def _capture(settlement: Settlement) -> LedgerTransaction | None:
     """The entries of a captured payment; None for an end without money."""
     if settlement.transition.after.status not in CAPTURED:
         return None
+    if settlement.attempt is not None and settlement.attempt.surplus:
+        return None
     if settlement.attempt is None:
         raise InvariantBroken(f"{settlement.order.payment_id} succeeded without an attempt")
     return capture_transaction(settlement.order, settlement.attempt, settlement.transition)
@@ -141,16 +144,15 @@ def _news(settlement: Settlement, *, note: str | None) -> Notification | None:
 
 def _late_settlement(late: LateSuccess, recorded: RecordedOrder, attempt: Attempt) -> Settlement:
     before = recorded.state
-    after = (
-        lifecycle.accepted_late(before, late.money, ordered=recorded.order.money)
-        if late.policy is LateSuccessPolicy.ACCEPT
-        else lifecycle.kept_late(before, late.money)
-    )
-    evidence = Evidence(
-        kind=EvidenceKind(late.source),
-        reference=late.callback_id,
-        detail=_LATE_NOTES[late.policy],
-    )
+    note = _LATE_NOTES[late.policy]
+    if before.status in CAPTURED:
+        after, note = lifecycle.paid_twice(before), _PAID_TWICE
+        attempt = attempt.model_copy(update={"surplus": True})
+    elif late.policy is LateSuccessPolicy.ACCEPT:
+        after = lifecycle.accepted_late(before, late.money, ordered=recorded.order.money)
+    else:
+        after = lifecycle.kept_late(before, late.money)
+    evidence = Evidence(kind=EvidenceKind(late.source), reference=late.callback_id, detail=note)
     transition = Transition(
         payment_id=late.payment_id,
         before=before,

@@ -39,13 +39,16 @@ class RefundActivities:
 
     @activity.defn
     async def order_late_refund(self, late: LateSuccess) -> RefundOrder | None:
-        """Write down the refund of late money that its app does not want; None when it kept it.
+        """Write down the refund of money that is not wanted; None when the app kept it.
 
         Twice is the same refund.
         """
         async with self._database.transaction("order late refund") as connection:
             payment = await payments.read_order(connection, late.payment_id)
-            if payment is None or payment.state.status in CAPTURED:
+            attempt = await payments.read_attempt(connection, late.attempt_id)
+            if payment is None or attempt is None:
+                return None
+            if payment.state.status in CAPTURED and not attempt.surplus:
                 return None
             recorded = await refunds.record_refund(
                 connection,
@@ -54,10 +57,11 @@ class RefundActivities:
                 payment_id=late.payment_id,
                 refund_no=f"late-{late.attempt_id}",
                 money=late.money,
-                reason="the payment was over when the money came",
+                reason="paid twice" if attempt.surplus else "it came after the payment was over",
                 requested_by="late-success",
                 fingerprint=f"late:{late.attempt_id}",
                 funding=RefundFunding.SUSPENSE,
+                attempt_id=late.attempt_id,
                 now=datetime.now(UTC),
             )
         return recorded.order

@@ -7,12 +7,18 @@ from typing import Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.channel import ChannelAccount, NextAction
+from models.channel import Certificate, ChannelAccount, NextAction
 from models.merchant import App, Merchant
 from models.notification import Notification
 from models.payment import Failure, PaymentState
 from models.refund import RecordedRefund, RefundState, RefundView
-from models.views import PaymentView, RecordedOrder, TimelineEntry
+from models.views import (
+    AttemptView,
+    JournalLine,
+    PaymentView,
+    RecordedOrder,
+    TimelineEntry,
+)
 
 
 class Answer(BaseModel):
@@ -57,6 +63,7 @@ class PaymentDetail(PaymentAnswer):
     channel_account_id: str | None
     channel_reference: str | None
     serial: str | None = Field(description="the order number the channel knows it by")
+    attempt_status: str | None = Field(description="where its last attempt stands")
     return_url: str | None
     updated_at: datetime
     succeeded_at: datetime | None
@@ -119,6 +126,7 @@ class AppAnswer(Answer):
     return_urls: tuple[str, ...] = Field(
         description="where the cash desk may send payers back to, and what lies under it"
     )
+    version: int = Field(description="rises with every change of what is here, but for the pause")
     created_at: datetime
 
 
@@ -145,10 +153,15 @@ class MerchantList(Answer):
     next_cursor: str | None
 
 
+class CertificateAnswer(Certificate):
+    warning: Literal["expiring", "expired"] | None
+
+
 class ChannelAccountAnswer(ChannelAccount):
     """`parameters` are the public ones; secrets are never returned."""
 
     object: Literal["channel_account"] = "channel_account"
+    certificates: tuple[CertificateAnswer, ...]
 
 
 class ChannelAccountList(Answer):
@@ -226,6 +239,8 @@ class Explanation(Answer):
 
     object: Literal["explanation"] = "explanation"
     payment: PaymentDetail
+    attempts: tuple[AttemptView, ...]
+    ledger_entries: tuple[JournalLine, ...] = Field(description="debit above zero, credit below")
     timeline: tuple[TimelineEntry, ...]
     next: NextStep
     run_url: str | None
@@ -258,7 +273,7 @@ def payment_answer(
 
 def payment_detail(view: PaymentView, *, run_url: str | None) -> PaymentDetail:
     """A payment as storage shows it, without what is only ours."""
-    shown = view.model_dump(exclude={"version", "attempt_status", "next_action", "failure"})
+    shown = view.model_dump(exclude={"version", "next_action", "failure"})
     return PaymentDetail(
         **shown, next_action=view.next_action, failure=view.failure, links=Links(run=run_url)
     )

@@ -6,8 +6,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 
 from api import (
+    account_changes,
+    app_changes,
     apps,
     callbacks,
+    changes,
     channel_accounts,
     channel_health,
     checks,
@@ -15,11 +18,14 @@ from api import (
     discrepancies,
     events,
     health,
+    keys,
     ledger_accounts,
     merchants,
     notification_endpoints,
     operators,
     payments,
+    queues,
+    received,
     reconciliation_calendar,
     reconciliations,
     reference,
@@ -54,12 +60,18 @@ _DESCRIPTION = (
 ROUTERS = (
     payments.router,
     refunds.router,
+    queues.router,
+    received.router,
     events.router,
     merchants.router,
     channel_health.router,  # before the one that takes any name for an id
     channel_accounts.router,
+    account_changes.router,
     notification_endpoints.router,
     apps.router,
+    app_changes.router,
+    keys.router,
+    changes.router,
     reconciliation_calendar.router,  # before the one that takes any name for an id
     reconciliations.router,
     discrepancies.router,
@@ -100,7 +112,8 @@ def create_app() -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with _open_dependencies(settings) as dependencies:
             app.state.dependencies = dependencies
-            yield
+            async with dependencies.key_usage.written_by_the_way(dependencies.database):
+                yield
 
     return _assemble(lifespan)
 

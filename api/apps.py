@@ -19,6 +19,7 @@ from api.answers import (
     as_json,
 )
 from api.auth import mint_key
+from api.changes import Recorder
 from api.dependencies import ApiDependencies, Deps
 from api.fields import (
     Amount,
@@ -45,8 +46,10 @@ from storage.notifications import redeliver_window
 
 router = APIRouter(prefix="/v1/apps", tags=["apps"])
 
-_RETURN_URLS_MAX = 10  # a shop has a site, an app and a few test addresses
-_SECRET_BYTES = 32  # Standard Webhooks 1.0.0 asks for 24 to 64
+# Who may say when an app's endpoint hears from us: itself, and who looks after it.
+_TELLERS = (Role.APP, Role.ADMIN, Role.OPS)
+RETURN_URLS_MAX = 10  # a shop has a site, an app and a few test addresses
+SECRET_BYTES = 32  # Standard Webhooks 1.0.0 asks for 24 to 64
 _WINDOW_MAX = timedelta(days=7)  # one replay; longer ones are several
 _EXAMPLE = {
     "name": "Ticket shop",
@@ -66,7 +69,7 @@ class NewApp(Body):
     refund_approval_above: Annotated[int, Field(ge=0, le=AMOUNT_MAX_MINOR)] | None = Field(
         default=None, description="larger refunds wait for a second person; without it none does"
     )
-    return_urls: Annotated[list[WebAddress], Field(max_length=_RETURN_URLS_MAX)] = Field(
+    return_urls: Annotated[list[WebAddress], Field(max_length=RETURN_URLS_MAX)] = Field(
         default=[],
         description="where the cash desk may send payers back to, and what lies under it",
     )
@@ -89,11 +92,11 @@ class Window(Body):
 async def create(request: Request, deps: Deps) -> Response:
     """Onboard an app (admin). Its API key and webhook secret are in this answer and never again."""
     raw = await read_body(request)
-    async with deps.session(request, "create app", Role.ADMIN) as (connection, _):
+    async with deps.session(request, "create app", Role.ADMIN) as (connection, caller):
         body = parse(NewApp, raw)
-        _check_webhook(body.webhook_url, deps)
-        _check_return_urls(body.return_urls, deps)
-        app, key, secret = _app(body, deps), mint_key(), secrets.token_bytes(_SECRET_BYTES)
+        check_webhook(body.webhook_url, deps)
+        check_return_urls(body.return_urls, deps)
+        app, key, secret = _app(body, deps), mint_key(), secrets.token_bytes(SECRET_BYTES)
         await create_app(connection, deps.vault, app, secret)
         await create_key(
             connection,
@@ -104,6 +107,7 @@ async def create(request: Request, deps: Deps) -> Response:
             name="first key",
             now=app.created_at,
         )
+        await Recorder(connection, caller, app.created_at).record(app, "create")
     answer = NewAppAnswer(
         **app_fields(app),
         api_key=key.text,
@@ -130,10 +134,10 @@ async def list_(request: Request, deps: Deps) -> Response:
 async def get_app(app_id: str, request: Request, deps: Deps) -> Response:
     """One app: any for admin, itself for an app."""
     async with deps.session(request, "read app", Role.ADMIN, Role.APP) as (connection, caller):
-        _require_own(caller, app_id)
+        require_own(caller, app_id)
         app = await read_app(connection, app_id)
     if app is None:
-        raise _not_found()
+        raise no_such_app()
     return as_json(app_answer(app))
 
 
@@ -171,12 +175,12 @@ async def resume(app_id: str, request: Request, deps: Deps) -> Response:
 async def replay(app_id: str, request: Request, deps: Deps) -> Response:
     """Send the events of a window again, with their first ids and in their order."""
     raw = await read_body(request)
-    async with deps.session(request, "replay events", Role.ADMIN, Role.APP) as (connection, caller):
+    async with deps.session(request, "replay events", *_TELLERS) as (connection, caller):
         window = parse(Window, raw)
-        _require_own(caller, app_id)
+        require_own(caller, app_id)
         _check_window(window)
         if await read_app(connection, app_id) is None:
-            raise _not_found()
+            raise no_such_app()
         count = await redeliver_window(
             connection, app_id=app_id, since=window.since, until=window.until, now=deps.clock()
         )
@@ -188,15 +192,15 @@ async def _set_paused(
     app_id: str, request: Request, deps: ApiDependencies, *, paused: bool
 ) -> Response:
     raw = await read_body(request)
-    async with deps.session(request, "pause webhook", Role.ADMIN, Role.APP) as (connection, caller):
+    async with deps.session(request, "pause webhook", *_TELLERS) as (connection, caller):
         parse(Nothing, raw)
-        _require_own(caller, app_id)
+        require_own(caller, app_id)
         if await read_app(connection, app_id) is None:
-            raise _not_found()
+            raise no_such_app()
         await set_webhook_paused(connection, app_id, deps.clock() if paused else None)
         app = await read_app(connection, app_id)
     if app is None:
-        raise _not_found()
+        raise no_such_app()
     await dispatch.tell_if_reachable(deps.client, app_id, paused=paused)
     return as_json(app_answer(app))
 
@@ -216,7 +220,7 @@ def _app(body: NewApp, deps: ApiDependencies) -> App:
     )
 
 
-def _check_webhook(url: str | None, deps: ApiDependencies) -> None:
+def check_webhook(url: str | None, deps: ApiDependencies) -> None:
     wrong = url and webhook_address_problem(url, allow_private=deps.options.allow_private_webhooks)
     if wrong:
         raise InvalidRequest(
@@ -226,7 +230,7 @@ def _check_webhook(url: str | None, deps: ApiDependencies) -> None:
         )
 
 
-def _check_return_urls(urls: list[str], deps: ApiDependencies) -> None:
+def check_return_urls(urls: list[str], deps: ApiDependencies) -> None:
     wrong = [
         Problem(pointer=f"#/return_urls/{index}", code="return-url-forbidden", detail=detail)
         for index, url in enumerate(urls)
@@ -247,11 +251,11 @@ def _check_window(window: Window) -> None:
         )
 
 
-def _require_own(caller: Caller, app_id: str) -> None:
+def require_own(caller: Caller, app_id: str) -> None:
     foreign = caller.role is Role.APP and caller.app_id != app_id
     if foreign or not is_id("app", app_id):
-        raise _not_found()
+        raise no_such_app()
 
 
-def _not_found() -> NotFound:
+def no_such_app() -> NotFound:
     return NotFound("there is no such app")

@@ -4,6 +4,7 @@ The acknowledgement says "kept", so it comes after the commit and does not wait 
 a callback that Temporal could not be told about is on disk, and a sweeper tells it later.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -28,7 +29,11 @@ from models.views import CallbackMatch, KeptCallback
 from observability.logs import logger
 from observability.metrics import CALLBACKS
 from storage.callbacks import keep_callback, keep_rejected_callback
-from storage.channel_accounts import StoredParameters, read_parameters
+from storage.channel_accounts import (
+    StoredParameters,
+    read_former_parameters,
+    read_parameters,
+)
 
 router = APIRouter(prefix="/callbacks", tags=["callbacks"])
 
@@ -91,8 +96,7 @@ async def _keep(
         }
         arrived = _Arrived(channel.name, account_id, headers, raw.content)
         try:
-            account = _account(deps, stored)
-            facts = channel.parse_callback(account, headers, raw.content, deps.clock())
+            facts = await _facts(deps, connection, channel, stored, arrived)
         except (BadSignature, InvalidRequest, ChannelMisconfigured) as error:
             _log.warning(
                 "callback_rejected", channel=channel.name, account_id=account_id, reason=error.code
@@ -119,6 +123,30 @@ class _Arrived:
     account_id: str
     headers: dict[str, str]
     body: bytes
+
+
+async def _facts(
+    deps: ApiDependencies,
+    connection: AsyncConnection,
+    channel: Channel,
+    stored: StoredParameters,
+    arrived: _Arrived,
+) -> CallbackFacts | None:
+    """What the bytes say, as the account's parameters prove it.
+
+    After a rotation the former ones prove it too, until their overlap ends. They are read only when
+    the newest do not fit.
+    """
+    now = deps.clock()
+    try:
+        account = _account(deps, stored)
+        return channel.parse_callback(account, arrived.headers, arrived.body, now)
+    except (BadSignature, ChannelMisconfigured) as refused:
+        for former in await read_former_parameters(connection, deps.vault, stored, now=now):
+            with suppress(BadSignature, ChannelMisconfigured):
+                account = _account(deps, former)
+                return channel.parse_callback(account, arrived.headers, arrived.body, now)
+        raise refused from None
 
 
 def _account(deps: ApiDependencies, stored: StoredParameters) -> Account:

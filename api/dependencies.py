@@ -13,6 +13,7 @@ from temporalio.client import Client
 from api.auth import Credentials, admit, authenticate, credentials_of
 from api.checkout.watch import Watch
 from api.clock import utc_now
+from api.key_usage import KeyUsage
 from api.passwords import Passwords
 from channels.registry import ChannelRegistry
 from engine.encryption import PayloadEncryption
@@ -57,6 +58,7 @@ class ApiDependencies:
     options: ApiOptions = field(default_factory=ApiOptions)
     watch: Watch = field(default_factory=Watch)
     passwords: Passwords = field(default_factory=Passwords)
+    key_usage: KeyUsage = field(default_factory=KeyUsage)
     clock: Callable[[], datetime] = utc_now
 
     @asynccontextmanager
@@ -69,7 +71,7 @@ class ApiDependencies:
         """
         proof = _proof_of(request)
         async with self.database.transaction(name) as connection:
-            yield connection, await _caller(connection, proof, roles)
+            yield connection, await self._caller(connection, proof, roles)
 
     @asynccontextmanager
     async def one_write(
@@ -78,7 +80,16 @@ class ApiDependencies:
         """Like `session`, for routes that write with one statement: see `Database.statement`."""
         proof = _proof_of(request)
         async with self.database.statement(name) as connection:
-            yield connection, await _caller(connection, proof, roles)
+            yield connection, await self._caller(connection, proof, roles)
+
+    async def _caller(
+        self, connection: AsyncConnection, proof: Caller | Credentials, roles: tuple[Role, ...]
+    ) -> Caller:
+        if isinstance(proof, Caller):
+            return admit(proof, roles)
+        caller = await authenticate(connection, proof, roles)
+        self.key_usage.note(caller.key_id, self.clock())
+        return caller
 
     def run_url(self, workflow_id: str) -> str | None:
         """Where Temporal UI shows a run, or None when no address of a UI is set."""
@@ -93,14 +104,6 @@ def _proof_of(request: Request) -> Caller | Credentials:
     """Who the console says is calling, from within this process; else the key that was sent."""
     caller: Caller | None = request.scope.get(CALLER)
     return caller or credentials_of(request.headers.get("authorization", ""))
-
-
-async def _caller(
-    connection: AsyncConnection, proof: Caller | Credentials, roles: tuple[Role, ...]
-) -> Caller:
-    if isinstance(proof, Caller):
-        return admit(proof, roles)
-    return await authenticate(connection, proof, roles)
 
 
 async def _dependencies_of(request: Request) -> ApiDependencies:

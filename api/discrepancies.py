@@ -81,6 +81,7 @@ async def list_(request: Request, deps: Deps) -> Response:
             connection,
             app_id=None,
             account_id=query.account_id,
+            payment_id=query.payment_id,
             class_=query.class_,
             status=query.status,
             days=ages.days_of(query.age, today=deps.clock().date()) if query.age else None,

@@ -35,6 +35,7 @@ from models.payment import (
     Initiation,
     InitiationResult,
     LateSuccess,
+    LateSuccessPolicy,
     PaymentOrder,
     PaymentState,
 )
@@ -261,11 +262,11 @@ async def _deliver_late(
         late = _late_success(recorded.order, event)
         if late is not None and recorded.state.status in CAPTURED:
             attempt = await read_attempt(connection, late.attempt_id)
-            if attempt is None or attempt.status is not AttemptStatus.CHARGED:
-                # Money came twice. It stays unhandled, and is shouted about, until somebody acts.
+            if attempt is not None and attempt.status is AttemptStatus.CHARGED:
+                late = None
+            else:  # money came twice: nobody wants it, whatever the app says of late money
                 _log.error("second_attempt_paid", payment_id=payment_id, serial=event.serial)
-                return Delivery.POSTPONED
-            late = None
+                late = late.model_copy(update={"policy": LateSuccessPolicy.REFUND})
         if late is None:
             await mark_handled(connection, event.callback_id, now)
             _log.info("late_callback_moot", payment_id=payment_id, kind=event.outcome.kind)

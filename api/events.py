@@ -20,15 +20,20 @@ _READERS = (Role.APP, Role.ADMIN, Role.OPS, Role.FINANCE)
 
 
 @router.get(
-    "", response_model=EventList, responses=problems(422), openapi_extra=describe(query=EventQuery)
+    "",
+    response_model=EventList,
+    responses=problems(404, 422),
+    openapi_extra=describe(query=EventQuery),
 )
 async def list_(request: Request, deps: Deps) -> Response:
     """Events, newest first: an app's own, all for the other roles."""
     async with deps.session(request, "list events", *_READERS) as (connection, caller):
         query = parse_query(EventQuery, request)
+        if caller.app_id is not None and query.app_id not in (None, caller.app_id):
+            raise NotFound("there is no such app")
         found, cursor = await list_notifications(
             connection,
-            app_id=caller.app_id,
+            app_id=caller.app_id or query.app_id,
             object_id=query.object_id,
             status=query.status,
             limit=query.limit,

@@ -13,7 +13,8 @@ from models.ids import payment_workflow_id
 from models.merchant import Role
 from models.payment import PAYMENT_ENDS, PaymentStatus
 from models.views import PaymentView
-from storage.explain import timeline
+from storage.explain import attempts, timeline
+from storage.ledger import payment_entries
 from storage.payments import read_payment
 from workflows.payment import PaymentWorkflow
 
@@ -44,10 +45,14 @@ async def explain(
         view = await read_payment(connection, payment_id, app_id=caller.app_id)
         if view is None:
             raise NotFound("there is no such payment")
+        tried = await attempts(connection, payment_id)
+        booked = await payment_entries(connection, payment_id)
         entries = await timeline(connection, payment_id)
     run_url = deps.run_url(payment_workflow_id(payment_id))
     return Explanation(
         payment=payment_detail(view, run_url=run_url),
+        attempts=tried,
+        ledger_entries=booked,
         timeline=entries,
         next=await _next_step(deps.client, view),
         run_url=run_url,

@@ -54,7 +54,7 @@ def _no_card_number(text: str) -> str:
     return text
 
 
-def _visible_ascii(text: str) -> str:
+def visible_ascii(text: str) -> str:
     if not _VISIBLE_ASCII.fullmatch(text):
         raise PydanticCustomError(
             "characters", "use visible ASCII characters, without spaces or control characters"
@@ -62,7 +62,7 @@ def _visible_ascii(text: str) -> str:
     return text
 
 
-def _no_card_identifier(text: str) -> str:
+def no_card_identifier(text: str) -> str:
     if is_card_number(text):
         raise PydanticCustomError(
             "pan-not-accepted", "this looks like a card number; put a letter in front"
@@ -87,7 +87,7 @@ def _currency(code: str) -> str:
 
 
 def _web_address(text: str) -> str:
-    _visible_ascii(text)
+    visible_ascii(text)
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -137,14 +137,14 @@ Currency = Annotated[
 OrderNumber = Annotated[
     str,
     Field(min_length=1, max_length=64, examples=["A-2026-0001"]),
-    AfterValidator(_visible_ascii),
-    AfterValidator(_no_card_identifier),
+    AfterValidator(visible_ascii),
+    AfterValidator(no_card_identifier),
 ]
 Identifier = Annotated[
     str,
     Field(min_length=1, max_length=64),
-    AfterValidator(_visible_ascii),
-    AfterValidator(_no_card_identifier),
+    AfterValidator(visible_ascii),
+    AfterValidator(no_card_identifier),
 ]
 FreeText = Annotated[
     str, Field(min_length=1), AfterValidator(_no_control), AfterValidator(_no_card_number)

@@ -1,24 +1,33 @@
 """`/v1/merchants`: who the money is for."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from api.answers import MerchantAnswer, MerchantList, as_json
-from api.dependencies import Deps
-from api.fields import Body, FreeText, Identifier, is_id
+from api.changes import Recorder, Version, Why, check_version
+from api.dependencies import ApiDependencies, Deps
+from api.fields import Body, FreeText, Identifier, Nothing, is_id
 from api.openapi import describe, problems
 from api.paging import PageQuery, next_after
-from api.requests import invalid, parse, parse_query, read_body
+from api.requests import RawBody, invalid, parse, parse_query, read_body
 from models.errors import NotFound, Problem
 from models.ids import new_id
 from models.merchant import Caller, Merchant, Role
 from storage.apps import read_app
-from storage.merchants import create_merchant, list_merchants, read_merchant
+from storage.merchants import (
+    change_merchant,
+    create_merchant,
+    list_merchants,
+    lock_merchant,
+    read_merchant,
+)
 
 router = APIRouter(prefix="/v1/merchants", tags=["merchants"])
 
+_OWNERS = (Role.APP, Role.ADMIN)
 _READERS = (Role.APP, Role.ADMIN, Role.OPS, Role.FINANCE)
 
 
@@ -27,6 +36,20 @@ class NewMerchant(Body):
 
     name: Annotated[FreeText, Field(max_length=100)]
     app_id: Identifier | None = None
+
+
+class MerchantChange(Body):
+    name: Annotated[FreeText, Field(max_length=100)]
+    version: Version | None = None
+
+
+class _Wanted(NamedTuple):
+    """How a merchant is to be, and what that is called."""
+
+    action: str
+    name: str
+    status: str
+    reason: str | None = None
 
 
 @router.post(
@@ -56,6 +79,7 @@ async def create(request: Request, deps: Deps) -> Response:
             created_at=deps.clock(),
         )
         await create_merchant(connection, merchant)
+        await Recorder(connection, caller, merchant.created_at).record(merchant, "create")
     return as_json(
         MerchantAnswer(**merchant.model_dump()),
         status_code=201,
@@ -93,6 +117,88 @@ async def get_merchant(merchant_id: str, request: Request, deps: Deps) -> Respon
     if merchant is None:
         raise NotFound("there is no such merchant")
     return as_json(MerchantAnswer(**merchant.model_dump()))
+
+
+@router.patch(
+    "/{merchant_id}",
+    response_model=MerchantAnswer,
+    responses=problems(400, 404, 409, 422),
+    openapi_extra=describe(body=MerchantChange, example={"name": "Riverside Cinema", "version": 1}),
+)
+async def change(merchant_id: str, request: Request, deps: Deps) -> Response:
+    """Rename a merchant."""
+    raw = await read_body(request)
+
+    def wanted(merchant: Merchant) -> _Wanted:
+        body = parse(MerchantChange, raw)
+        if body.name != merchant.name:
+            check_version(body.version, merchant.version)
+        return _Wanted("change", body.name, merchant.status)
+
+    return await _change(
+        merchant_id, request, deps, parse_first=(MerchantChange, raw), wanted=wanted
+    )
+
+
+@router.post(
+    "/{merchant_id}/disable",
+    response_model=MerchantAnswer,
+    responses=problems(400, 404, 422),
+    openapi_extra=describe(body=Why, example={"reason": "moved to another provider"}),
+)
+async def disable(merchant_id: str, request: Request, deps: Deps) -> Response:
+    """Take no new payments for it. Payments under way go on, and refunds are made."""
+    raw = await read_body(request)
+    return await _change(
+        merchant_id,
+        request,
+        deps,
+        parse_first=(Why, raw),
+        wanted=lambda it: _Wanted("disable", it.name, "disabled", parse(Why, raw).reason),
+    )
+
+
+@router.post(
+    "/{merchant_id}/enable",
+    response_model=MerchantAnswer,
+    responses=problems(400, 404, 422),
+    openapi_extra=describe(body=Nothing),
+)
+async def enable(merchant_id: str, request: Request, deps: Deps) -> Response:
+    """Take payments for it again."""
+    raw = await read_body(request)
+    return await _change(
+        merchant_id,
+        request,
+        deps,
+        parse_first=(Nothing, raw),
+        wanted=lambda it: _Wanted("enable", it.name, "active"),
+    )
+
+
+async def _change(
+    merchant_id: str,
+    request: Request,
+    deps: ApiDependencies,
+    *,
+    parse_first: tuple[type[Body], RawBody],
+    wanted: Callable[[Merchant], _Wanted],
+) -> Response:
+    async with deps.session(request, "change merchant", *_OWNERS) as (connection, caller):
+        parse(*parse_first)
+        merchant = (
+            await lock_merchant(connection, merchant_id, app_id=caller.app_id)
+            if is_id("mer", merchant_id)
+            else None
+        )
+        if merchant is None:
+            raise NotFound("there is no such merchant")
+        new, changed = wanted(merchant), merchant
+        if (new.name, new.status) != (merchant.name, merchant.status):
+            changed = await change_merchant(connection, merchant, name=new.name, status=new.status)
+            recorder = Recorder(connection, caller, deps.clock())
+            await recorder.record(changed, new.action, before=merchant, reason=new.reason)
+    return as_json(MerchantAnswer(**changed.model_dump()))
 
 
 def _owner(caller: Caller, body: NewMerchant) -> str:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from api.answers import Answer, as_json
+from api.changes import Recorder
 from api.dependencies import ApiDependencies, Deps
 from api.fields import Body, FreeText, Nothing, is_id
 from api.openapi import describe, problems
@@ -90,8 +91,9 @@ async def create(request: Request, deps: Deps) -> Response:
         must_change=True,
         created_at=deps.clock(),
     )
-    async with deps.session(request, "create operator", Role.ADMIN) as (connection, _):
+    async with deps.session(request, "create operator", Role.ADMIN) as (connection, caller):
         await create_operator(connection, operator, hashed)
+        await Recorder(connection, caller, deps.clock()).record(operator, "create")
     answer = NewOperatorAnswer(**operator.model_dump(), password=password)
     return as_json(answer, status_code=201, location=f"/v1/operators/{operator.id}")
 
@@ -155,10 +157,13 @@ async def reset_password(operator_id: str, request: Request, deps: Deps) -> Resp
         parse(Nothing, raw)
     password = one_time_password()
     hashed = await deps.passwords.hash(password)
-    async with deps.session(request, "reset password", Role.ADMIN) as (connection, _):
+    async with deps.session(request, "reset password", Role.ADMIN) as (connection, caller):
         found = await set_password(
             connection, _is_operator_id(operator_id), hashed, must_change=True
         )
+        person = _existing(found)
+        recorder = Recorder(connection, caller, deps.clock())
+        await recorder.record(person, "reset-password", before=person)
     return as_json(NewOperatorAnswer(**_existing(found).model_dump(), password=password))
 
 
@@ -170,7 +175,11 @@ async def _set_disabled(
         parse(Nothing, raw)
         if disabled_at is not None and caller.key_id == operator_id:
             raise Conflict("nobody shuts out themselves", code="same-person")
+        before = await read_operator(connection, _is_operator_id(operator_id))
         found = await set_disabled(connection, _is_operator_id(operator_id), disabled_at)
+        recorder = Recorder(connection, caller, deps.clock())
+        action = "enable" if disabled_at is None else "disable"
+        await recorder.record(_existing(found), action, before=before)
     return as_json(OperatorAnswer(**_existing(found).model_dump()))
 
 

@@ -33,6 +33,7 @@ from api.idempotency import claim_key, fingerprint, keep_answer
 from api.new_payment import NewPayment, check_return_url, method_of, order_of
 from api.openapi import describe, problems
 from api.paging import PaymentQuery
+from api.reasons import check_reason
 from api.requests import invalid, parse, parse_query, read_body
 from models.errors import Conflict, NotFound, Problem
 from models.ids import new_id, payment_workflow_id
@@ -47,9 +48,11 @@ from models.payment import (
     PaymentState,
     PaymentStatus,
 )
+from models.search import PaymentSearch
 from models.views import RecordedOrder
 from storage.apps import read_app
-from storage.payments import list_payments, read_order, read_payment, record_order
+from storage.payment_search import search_payments
+from storage.payments import read_order, read_payment, record_order
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"])
 
@@ -129,20 +132,19 @@ async def create_payment(request: Request, deps: Deps) -> Response:
 @router.get(
     "",
     response_model=PaymentList,
-    responses=problems(422),
+    responses=problems(404, 422),
     openapi_extra=describe(query=PaymentQuery),
 )
 async def list_(request: Request, deps: Deps) -> Response:
-    """Payments, newest first: an app's own; with the roles ops, finance and admin all."""
+    """Payments, newest first: an app's own; with the roles ops, finance and admin all.
+
+    With filters a page may be short and have a `next_cursor` still: only so many payments are
+    looked at for one page, and what is older comes with the next.
+    """
     async with deps.session(request, "list payments", *_READERS) as (connection, caller):
         query = parse_query(PaymentQuery, request)
-        page = await list_payments(
-            connection,
-            app_id=caller.app_id,
-            limit=query.limit,
-            cursor=query.cursor,
-            status=query.status,
-            order_no=query.order_no,
+        page = await search_payments(
+            connection, _search(query, caller), limit=query.limit, cursor=query.cursor
         )
     items = tuple(
         payment_detail(view, run_url=deps.run_url(payment_workflow_id(view.id)))
@@ -210,20 +212,23 @@ async def capture(payment_id: str, request: Request, deps: Deps) -> Response:
 async def cancel(payment_id: str, request: Request, deps: Deps) -> Response:
     """Close a payment at its channel, so that it can no longer be paid; release what is held.
 
-    200 with the end: `canceled`, or `succeeded` when the payer was faster. 202 when the channel has
-    not confirmed in time. 409 `invalid-state` for a payment that ended otherwise before.
+    Its app, or ops, who have to say why. 200 with the end: `canceled`, or `succeeded` when the
+    payer was faster. 202 when the channel has not confirmed in time. 409 `invalid-state` for a
+    payment that ended otherwise before.
     """
     raw = await read_body(request)
-    async with deps.session(request, "cancel payment", Role.APP) as (connection, caller):
+    async with deps.session(request, "cancel payment", Role.APP, Role.OPS) as (connection, caller):
         body = parse(CancelPayment, raw)
+        check_reason(caller, body.reason)
         recorded = await read_order(connection, _is_payment_id(payment_id))
-        if recorded is None or recorded.order.app_id != caller.app_id:
+        if recorded is None or caller.app_id not in (None, recorded.order.app_id):
             raise NotFound("there is no such payment")
     if recorded.state.status in PAYMENT_ENDS:
         return _already_ended(deps, recorded)
-    command = Cancellation(
-        command_id=new_id("cmd"), requested_by=caller.key_id, reason=body.reason or ""
-    )
+    reason = body.reason or ""
+    if caller.app_id is None:  # a payment's timeline has no other place for who it was
+        reason = f"{reason} (by {caller.key_id})"
+    command = Cancellation(command_id=new_id("cmd"), requested_by=caller.key_id, reason=reason)
     state = await dispatch.cancel_payment(
         deps.client, recorded.order, command, within=deps.options.initiation_timeout
     )
@@ -234,6 +239,24 @@ async def cancel(payment_id: str, request: Request, deps: Deps) -> Response:
 async def explain_payment(payment_id: str, request: Request, deps: Deps) -> Response:
     """What we sent, what came back, why it stands where it stands, and what happens next."""
     return as_json(await explain(request, deps, _is_payment_id(payment_id), _READERS))
+
+
+def _search(query: PaymentQuery, caller: Caller) -> PaymentSearch:
+    """What to look for. Raises NotFound for an app that names another."""
+    if caller.app_id is not None and query.app_id not in (None, caller.app_id):
+        raise NotFound("there is no such app")
+    return PaymentSearch(
+        number=query.q,
+        app_id=caller.app_id or query.app_id,
+        merchant_id=query.merchant_id,
+        status=query.status,
+        order_no=query.order_no,
+        method=query.method,
+        channel=query.channel,
+        amount_minor=query.amount,
+        created_from=query.created_from,
+        created_to=query.created_to,
+    )
 
 
 async def _initiate(deps: ApiDependencies, recorded: RecordedOrder) -> Response:

@@ -22,15 +22,18 @@ from api.answers import (
 from api.dependencies import ApiDependencies, Deps
 from api.errors import RefundConflict
 from api.fields import Amount, Body, Currency, FreeText, Identifier, OrderNumber, is_id
-from api.idempotency import claim_key, fingerprint, keep_answer, key_of
+from api.idempotency import Claim, claim_key, fingerprint, keep_answer, key_of
 from api.openapi import describe, problems
 from api.paging import RefundQuery
+from api.reasons import check_reason
 from api.requests import parse, parse_query, read_body
 from models.errors import Conflict, NotFound
 from models.ids import new_id, refund_workflow_id
 from models.merchant import Caller, Role
 from models.money import Money
-from models.refund import Decision, RecordedRefund, RefundState, RefundStatus
+from models.payment import CAPTURED
+from models.refund import Decision, RecordedRefund, RefundFunding, RefundState, RefundStatus
+from models.views import RecordedOrder
 from storage.payments import read_order
 from storage.refunds import (
     list_refunds,
@@ -43,6 +46,8 @@ from storage.refunds import (
 router = APIRouter(prefix="/v1/refunds", tags=["refunds"])
 
 _READERS = (Role.APP, Role.OPS, Role.FINANCE, Role.ADMIN)
+# Ops and finance order for the payment's app, never without a second person.
+_ORDERERS = (Role.APP, Role.OPS, Role.FINANCE)
 _DECIDERS = (Role.FINANCE, Role.ADMIN)
 _REASON_MAX = 200
 _REFUND_EXAMPLE = {
@@ -85,14 +90,20 @@ async def create_refund(request: Request, deps: Deps) -> Response:
     201 with what the channel said, or with `pending_approval` when the app wants a second person
     for this much; 200 for the same refund again; 202 when the answer is not known in time. All
     refunds together are never more than the payment: 422 `refund-exceeds-captured`.
+
+    The app of the payment orders it; or ops or finance for it, who have to say why, and whose
+    refunds always wait for a second person; money that came late and waits can go back so, too.
+    `refund_no` is then among the app's own numbers, and no
+    Idempotency-Key is taken.
     """
     raw = await read_body(request)
     # As with payments: without an Idempotency-Key there is one write, which needs no transaction.
     session = deps.session if key_of(request) else deps.one_write
-    async with session(request, "record refund", Role.APP) as (connection, caller):
+    async with session(request, "record refund", *_ORDERERS) as (connection, caller):
         body = parse(NewRefund, raw)
-        mark, app_id = fingerprint(body, request.url.path), _app_of(caller)
-        mine = await claim_key(connection, request, app_id=app_id, mark=mark, deps=deps)
+        check_reason(caller, body.reason)
+        mark = fingerprint(body, request.url.path)
+        mine = await _claim(connection, request, caller, mark=mark, deps=deps)
         if mine is not None and mine.replay is not None:
             return mine.replay
         recorded = await _record(connection, body, caller, mark=mark, deps=deps)
@@ -183,26 +194,47 @@ async def _record(
     mark: str,
     deps: ApiDependencies,
 ) -> RecordedRefund:
-    currency = body.currency or await _currency_of(connection, body.payment_id)
+    currency, funding = body.currency, RefundFunding.MERCHANT
+    if currency is None or caller.app_id is None:
+        payment = await _payment(connection, body.payment_id)
+        currency = currency or payment.order.money.currency
+        if caller.app_id is None and payment.state.status not in CAPTURED:
+            funding = RefundFunding.SUSPENSE  # money that came late, which nobody has taken
     return await record_refund(
         connection,
         refund_id=new_id("ref"),
-        app_id=_app_of(caller),
+        app_id=caller.app_id,
         payment_id=body.payment_id,
         refund_no=body.refund_no,
         money=Money(amount_minor=body.amount, currency=currency),
         reason=body.reason or "",
         requested_by=caller.key_id,
+        funding=funding,
+        always_approved=caller.app_id is None,
         fingerprint=mark,
         now=deps.clock(),
     )
 
 
-async def _currency_of(connection: AsyncConnection, payment_id: str) -> str:
+async def _claim(
+    connection: AsyncConnection,
+    request: Request,
+    caller: Caller,
+    *,
+    mark: str,
+    deps: ApiDependencies,
+) -> Claim | None:
+    """The claim of an app's Idempotency-Key. Keys are kept per app, so nobody else has any."""
+    if caller.app_id is None:
+        return None
+    return await claim_key(connection, request, app_id=caller.app_id, mark=mark, deps=deps)
+
+
+async def _payment(connection: AsyncConnection, payment_id: str) -> RecordedOrder:
     recorded = await read_order(connection, payment_id)
     if recorded is None:
         raise no_such_payment()
-    return recorded.order.money.currency
+    return recorded
 
 
 async def _initiate(deps: ApiDependencies, recorded: RecordedRefund) -> Response:
@@ -271,12 +303,6 @@ def _answer(
         status_code=status_code,
         location=f"/v1/refunds/{refund_id}",
     )
-
-
-def _app_of(caller: Caller) -> str:
-    if caller.app_id is None:
-        raise NotFound("there is no such app")
-    return caller.app_id
 
 
 def _is_refund_id(value: str) -> str:

@@ -24,6 +24,7 @@ from models.ledger import AccountKind, LedgerAccountName
 from models.merchant import Role
 from models.reports import AccountStatement, AgeingReport, ChannelDay, TrialBalance
 from storage import reports
+from storage.ageing import aged_discrepancies as aged_discrepancies_of
 from storage.channel_accounts import read_channel_account
 from storage.ledger_totals import trial_balance_now
 from storage.statement_run import day_limits
@@ -188,7 +189,7 @@ async def aged_discrepancies(request: Request, deps: Deps) -> Response:
     async with deps.session(request, "aged discrepancies", *_READERS) as (connection, caller):
         query = parse_query(_Query, request)
         today: date = deps.clock().astimezone(UTC).date()
-        found = await reports.aged_discrepancies(connection, app_id=caller.app_id, today=today)
+        found = await aged_discrepancies_of(connection, app_id=caller.app_id, today=today)
     columns = (
         "account_id",
         "class_",

@@ -21,6 +21,7 @@ from models.channel import (
     CallbackFacts,
     Capabilities,
     CaptureRequest,
+    Certificate,
     Frozen,
     Method,
     Operation,
@@ -35,6 +36,7 @@ __all__ = [
     "Acknowledgement",
     "Capabilities",
     "Capturing",
+    "Certificate",
     "Channel",
     "Method",
     "Operation",
@@ -66,6 +68,18 @@ class ChannelParameters(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def identity(self) -> dict[str, str]:
+        """Which account at the channel this is, by the parameter that says so.
+
+        Parameters are replaced by others of the same account only: money under way is looked for
+        with the newest ones.
+        """
+        return {}
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """The certificates in here whose end stops something."""
+        return ()
 
 
 class Account(Frozen):

@@ -54,6 +54,9 @@ class ApiClient:
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return await self._send("POST", path, json=body)
 
+    async def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._send("PATCH", path, json=body)
+
     async def upload(self, path: str, query: dict[str, str], content: bytes) -> dict[str, Any]:
         """POST a file as it is."""
         return await self._send("POST", path, params=query, content=content)

@@ -258,6 +258,12 @@ def kept_late(state: PaymentState, money: Money) -> PaymentState:
     return after.model_copy(update={"notified": state.notified + 1})
 
 
+def paid_twice(state: PaymentState) -> PaymentState:
+    """After another attempt of a payment that has its money took money too: that goes back."""
+    after = move(state, state.status, attempt_status=AttemptStatus.CHARGED)
+    return after.model_copy(update={"notified": state.notified + 1})
+
+
 def accepted_late(state: PaymentState, money: Money, *, ordered: Money) -> PaymentState:
     """After money arrived for a closed payment and the app's policy is to take it."""
     return captured(state, money, ordered=ordered)

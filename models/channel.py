@@ -294,6 +294,13 @@ class Route(Frozen):
     fee_bps: int = 0
 
 
+class Certificate(Frozen):
+    """A certificate among an account's parameters, by the parameter's name."""
+
+    name: str
+    expires_at: datetime
+
+
 class ChannelAccount(Frozen):
     """A merchant's account at a channel. `parameters` are the public ones: secrets stay in storage.
 
@@ -311,4 +318,5 @@ class ChannelAccount(Frozen):
     fee_bps: int
     channel_fee_bps: int | None = None
     parameters: dict[str, str]
+    certificates: tuple[Certificate, ...] = ()
     created_at: datetime

@@ -43,6 +43,7 @@ class App(Frozen):
     payment_limit_minor: int | None
     refund_approval_above_minor: int | None = None
     return_urls: tuple[str, ...] = ()
+    version: int = 1
     created_at: datetime
 
 
@@ -53,4 +54,19 @@ class Merchant(Frozen):
     app_id: str
     name: str
     status: str
+    version: int = 1
     created_at: datetime
+
+
+class ApiKey(Frozen):
+    """A key as people see it: never its secret. `last_used_at` is right to an hour."""
+
+    id: str
+    role: Role
+    app_id: str | None
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    disabled_at: datetime | None = None
+    disabled_reason: str | None = None

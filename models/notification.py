@@ -42,6 +42,27 @@ class Endpoint(Frozen):
     secrets: tuple[bytes, ...] = Field(repr=False)
 
 
+# Of what is due to one app so many are looked at: a queue that long is judged, not counted.
+DUE_COUNTED_TO = 1_000
+
+
+class EndpointState(Frozen):
+    """How notifying one app goes. Of its address only the host: the rest may hold a secret."""
+
+    app_id: str
+    app_name: str
+    is_set: bool = Field(description="whether the app wants notifications at all")
+    host: str | None
+    paused_at: datetime | None = Field(description="nothing is sent since; it is kept, in order")
+    due: int = Field(description=f"not delivered yet; counted to {DUE_COUNTED_TO}")
+    at_least: bool = Field(description="there are more than were counted")
+    oldest_due_at: datetime | None = Field(description="since when the oldest of them waits")
+    next_attempt_at: datetime | None
+    tries: int = Field(description="of the one that was tried most often")
+    last_error: str | None
+    last_delivered_at: datetime | None
+
+
 class DeliveryResult(Frozen):
     """How one try went. `gone` is the endpoint's 410: it wants no more."""
 

@@ -121,7 +121,8 @@ class PaymentOrder(Frozen):
 class Attempt(Frozen):
     """One try on one channel under one serial, by one method.
 
-    `method` is None in runs from before payers could choose: there it is the order's.
+    `method` is None in runs from before payers could choose: there it is the order's. `surplus`:
+    it took money although another attempt of the payment had, so all of it goes back.
     """
 
     id: str
@@ -133,6 +134,7 @@ class Attempt(Frozen):
     status: AttemptStatus
     money: Money
     channel_reference: str | None = None
+    surplus: bool = False
 
 
 class Verdict(Frozen):

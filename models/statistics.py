@@ -16,7 +16,7 @@ from models.money import CurrencyCode
 
 # An answer counts so far and says "at least" from there: what a person cannot work through in a
 # day need not be counted on every look.
-COUNTED_TO = 5_000
+COUNTED_TO = 1_000
 
 
 class BucketSize(StrEnum):
@@ -106,6 +106,9 @@ class WaitsNow(Frozen):
 
     unknown: Waiting = Field(description="attempts whose outcome the channel has not told")
     review: Waiting = Field(description="payments a person has to look at")
+    late_money: Waiting = Field(
+        description="payments that had ended when their money came: somebody has to say what now"
+    )
     overdue: Waiting = Field(description="payments still open well after they expired")
     undelivered: Waiting = Field(description="notifications that were due and not delivered")
     parked_callbacks: Waiting = Field(description="callbacks that fit no payment")

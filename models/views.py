@@ -74,10 +74,31 @@ class TimelineEntry(Frozen):
     detail: dict[str, str | int | bool | None]
 
 
+class AttemptView(Frozen):
+    """One try of a payment at one channel, as it stands."""
+
+    number: int
+    method: str
+    channel: str
+    channel_account_id: str
+    serial: str
+    channel_reference: str | None
+    status: AttemptStatus
+    amount: AmountMinor
+    currency: CurrencyCode
+    amount_charged: AmountMinor | None
+    surplus: bool  # it took money although another attempt had, so all of it goes back
+    charged_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
 class JournalLine(Frozen):
     """One ledger entry of a payment: debit above zero, credit below."""
 
     ledger_transaction_id: str
+    event_type: str
+    occurred_at: datetime
     account: str
     amount_minor: int
     currency: CurrencyCode

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.merchant import App
@@ -10,7 +10,8 @@ from models.notification import Endpoint
 from models.tables.apps import APP
 from storage.vault import Vault
 
-APP_COLUMNS = tuple(column for column in APP.c if column is not APP.c.webhook_secret)
+_SECRET_COLUMNS = ("webhook_secret", "former_webhook_secret", "former_webhook_secret_until")
+APP_COLUMNS = tuple(column for column in APP.c if column.name not in _SECRET_COLUMNS)
 
 
 _READ_APP = select(*APP_COLUMNS).where(APP.c.id == bindparam("app_id"))
@@ -49,10 +50,50 @@ async def set_webhook_paused(
     )
 
 
+async def lock_app(connection: AsyncConnection, app_id: str) -> App | None:
+    """One app, kept from being changed by others until the transaction ends."""
+    result = await connection.execute(_READ_APP.with_for_update(), {"app_id": app_id})
+    row = result.one_or_none()
+    return _to_app(row) if row else None
+
+
+async def change_app(connection: AsyncConnection, app: App) -> App:
+    """Keep `app`, locked before, as it is now; its version rises by one."""
+    changed = app.model_copy(update={"version": app.version + 1})
+    values = changed.model_dump(exclude={"id", "created_at", "webhook_paused_at"})
+    values["return_urls"] = list(app.return_urls)
+    await connection.execute(update(APP).where(APP.c.id == app.id).values(**values))
+    return changed
+
+
+async def rotate_webhook_secret(
+    connection: AsyncConnection, vault: Vault, app_id: str, secret: bytes, *, until: datetime
+) -> None:
+    """Sign with `secret` from now on, and until then with the present one too.
+
+    The one before that, if its time is not over, ends now: there are two at a time.
+    """
+    await connection.execute(
+        update(APP)
+        .where(APP.c.id == app_id)
+        .values(
+            former_webhook_secret=APP.c.webhook_secret,
+            former_webhook_secret_until=until,
+            webhook_secret=vault.seal(secret, context=_secret_context(app_id)),
+        )
+    )
+
+
 async def read_endpoint(connection: AsyncConnection, vault: Vault, app_id: str) -> Endpoint | None:
     """Where to deliver and how to sign; None when the app wants no notifications, or none now."""
     result = await connection.execute(
-        select(APP.c.webhook_url, APP.c.webhook_secret).where(
+        select(
+            APP.c.webhook_url,
+            APP.c.webhook_secret,
+            case(
+                (APP.c.former_webhook_secret_until > func.now(), APP.c.former_webhook_secret)
+            ).label("former"),
+        ).where(
             APP.c.id == app_id,
             APP.c.webhook_url.is_not(None),
             APP.c.webhook_paused_at.is_(None),
@@ -61,8 +102,10 @@ async def read_endpoint(connection: AsyncConnection, vault: Vault, app_id: str) 
     row = result.one_or_none()
     if row is None:
         return None
-    secret = vault.open(row.webhook_secret, context=_secret_context(app_id))
-    return Endpoint(app_id=app_id, url=row.webhook_url, secrets=(secret,))
+    sealed: tuple[bytes | None, ...] = (row.webhook_secret, row.former)
+    context = _secret_context(app_id)
+    secrets = tuple(vault.open(one, context=context) for one in sealed if one)
+    return Endpoint(app_id=app_id, url=row.webhook_url, secrets=secrets)
 
 
 async def read_webhook_secret(connection: AsyncConnection, vault: Vault, app_id: str) -> bytes:

@@ -4,6 +4,9 @@ from storage.books_check import Check
 
 _CAPTURED = "('succeeded', 'partially_captured')"
 _UNPAID_ENDS = "('failed', 'canceled', 'expired')"
+# What an attempt took: all of it goes back where another one had taken the money.
+_TAKEN = """CASE WHEN attempt.surplus THEN attempt.charged_minor
+                ELSE coalesce(payment.captured_minor, payment.amount_minor) END"""
 # Entries that payments and refunds made; a reconciliation's own are counted with it.
 _OUR_EVENTS = "(ltx.event_type LIKE 'payment.%' OR ltx.event_type LIKE 'refund.%')"
 
@@ -81,10 +84,9 @@ LEDGER_CHECKS = (
         of="ledger_transaction WHERE event_type IN ('payment.captured', 'payment.late_success')",
         broken=f"""
             WITH expected AS (
-                SELECT CASE WHEN payment.status IN {_CAPTURED} THEN 'payment.captured'
-                            ELSE 'payment.late_success' END AS event_type,
-                       attempt.id AS event_id, payment.id AS payment_id,
-                       coalesce(payment.captured_minor, payment.amount_minor) AS minor
+                SELECT CASE WHEN payment.status IN {_CAPTURED} AND NOT attempt.surplus
+                            THEN 'payment.captured' ELSE 'payment.late_success' END AS event_type,
+                       attempt.id AS event_id, payment.id AS payment_id, {_TAKEN} AS minor
                 FROM payment JOIN attempt ON attempt.payment_id = payment.id
                 WHERE attempt.status = 'charged'
             ), posted AS (
@@ -134,6 +136,9 @@ LEDGER_CHECKS = (
             ), returned AS (
                 SELECT payment_id, sum(amount_minor) AS minor FROM refund
                 WHERE status = 'succeeded' GROUP BY payment_id
+            ), twice AS (
+                SELECT payment_id, sum(charged_minor) AS minor FROM attempt
+                WHERE surplus GROUP BY payment_id
             )
             SELECT coalesce(payment.id, owed.payment_id) AS payment_id, payment.status,
                    payment.captured_minor, returned.minor AS refunded_minor,
@@ -141,8 +146,9 @@ LEDGER_CHECKS = (
             FROM payment
             FULL JOIN owed ON owed.payment_id = payment.id
             LEFT JOIN returned ON returned.payment_id = payment.id
+            LEFT JOIN twice ON twice.payment_id = payment.id
             WHERE coalesce(owed.minor, 0) <> coalesce(payment.captured_minor, 0)
-                - coalesce(returned.minor, 0)""",  # noqa: S608  # our own words
+                + coalesce(twice.minor, 0) - coalesce(returned.minor, 0)""",  # noqa: S608  # our own words
     ),
     Check(
         "I25",
@@ -180,8 +186,7 @@ LEDGER_CHECKS = (
                 WHERE account.kind = '1101' AND {_OUR_EVENTS}
                 GROUP BY account.owner, account.currency
             ), moved AS (
-                SELECT attempt.account_id AS owner, payment.currency,
-                       coalesce(payment.captured_minor, payment.amount_minor) AS minor
+                SELECT attempt.account_id AS owner, payment.currency, {_TAKEN} AS minor
                 FROM attempt JOIN payment ON payment.id = attempt.payment_id
                 WHERE attempt.status = 'charged'
                 UNION ALL
@@ -208,10 +213,10 @@ LEDGER_CHECKS = (
                 WHERE account.kind = '2401' AND {_OUR_EVENTS}
                 GROUP BY account.owner, account.currency
             ), moved AS (
-                SELECT attempt.account_id AS owner, payment.currency,
-                       coalesce(payment.captured_minor, payment.amount_minor) AS minor
+                SELECT attempt.account_id AS owner, payment.currency, {_TAKEN} AS minor
                 FROM attempt JOIN payment ON payment.id = attempt.payment_id
-                WHERE attempt.status = 'charged' AND payment.status IN {_UNPAID_ENDS}
+                WHERE attempt.status = 'charged'
+                  AND (payment.status IN {_UNPAID_ENDS} OR attempt.surplus)
                 UNION ALL
                 SELECT attempt.account_id, refund.currency, -refund.amount_minor
                 FROM refund JOIN attempt ON attempt.id = refund.attempt_id

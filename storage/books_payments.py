@@ -19,7 +19,8 @@ PAYMENT_CHECKS = (
         of="attempt WHERE status = 'charged'",
         broken="""
             SELECT payment_id, count(*) AS charged, string_agg(serial, ' ') AS serials
-            FROM attempt WHERE status = 'charged' GROUP BY payment_id HAVING count(*) > 1""",
+            FROM attempt WHERE status = 'charged' AND NOT surplus
+            GROUP BY payment_id HAVING count(*) > 1""",
     ),
     Check(
         "I2",
@@ -31,7 +32,7 @@ PAYMENT_CHECKS = (
                    attempt.currency
             FROM payment LEFT JOIN attempt ON attempt.payment_id = payment.id
             WHERE payment.captured_minor > payment.amount_minor
-               OR attempt.charged_minor <> payment.captured_minor
+               OR attempt.charged_minor <> payment.captured_minor AND NOT attempt.surplus
                OR (attempt.amount_minor, attempt.currency)
                   IS DISTINCT FROM (payment.amount_minor, payment.currency)
                   AND attempt.id IS NOT NULL""",
@@ -68,12 +69,16 @@ PAYMENT_CHECKS = (
         "refunds that are more than what was taken",
         of="refund",
         broken="""
-            SELECT payment.id AS payment_id, payment.captured_minor,
+            SELECT payment.id AS payment_id, payment.captured_minor, attempt.serial,
                    sum(refund.amount_minor) AS refunds_minor
-            FROM refund JOIN payment ON payment.id = refund.payment_id
+            FROM refund
+            JOIN payment ON payment.id = refund.payment_id
+            LEFT JOIN attempt ON attempt.id = refund.attempt_id
             WHERE refund.status NOT IN ('failed', 'rejected', 'canceled')
-            GROUP BY payment.id, payment.captured_minor
-            HAVING sum(refund.amount_minor) > coalesce(payment.captured_minor, 0)""",
+            GROUP BY payment.id, payment.captured_minor, attempt.id
+            HAVING sum(refund.amount_minor) > coalesce(
+                CASE WHEN attempt.surplus THEN attempt.charged_minor
+                     ELSE payment.captured_minor END, 0)""",
     ),
     Check(
         "I6",
@@ -104,7 +109,8 @@ PAYMENT_CHECKS = (
         broken=f"""
             SELECT payment.id AS payment_id, payment.status, payment.captured_minor, attempt.serial
             FROM payment
-            LEFT JOIN attempt ON attempt.payment_id = payment.id AND attempt.status = 'charged'
+            LEFT JOIN attempt ON attempt.payment_id = payment.id
+                AND attempt.status = 'charged' AND NOT attempt.surplus
             WHERE (payment.status IN {_CAPTURED} AND attempt.id IS NULL)
                OR (payment.captured_minor IS NULL) <> (attempt.id IS NULL)
                OR (attempt.id IS NOT NULL
@@ -131,6 +137,16 @@ PAYMENT_CHECKS = (
             SELECT refund_id, version, evidence_kind, evidence_reference FROM refund_transition
             WHERE to_status = 'succeeded'
               AND evidence_kind NOT IN {_PROOF}""",  # noqa: S608  # our own words
+    ),
+    Check(
+        "I15",
+        "money that came twice and that nobody gives back",
+        of="attempt WHERE surplus",
+        broken="""
+            SELECT attempt.payment_id, attempt.serial FROM attempt
+            LEFT JOIN refund ON refund.attempt_id = attempt.id AND refund.funding = 'suspense'
+            WHERE attempt.surplus AND refund.id IS NULL""",
+        holds=Holds.WHEN_QUIET,
     ),
     Check(
         "I15",

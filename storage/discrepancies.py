@@ -44,6 +44,7 @@ async def list_discrepancies(  # noqa: PLR0913  # one filter each
     app_id: str | None,
     reconciliation_id: str | None = None,
     account_id: str | None = None,
+    payment_id: str | None = None,
     class_: DiscrepancyClass | None = None,
     status: DiscrepancyStatus | None = None,
     days: tuple[date, date] | None = None,
@@ -58,6 +59,7 @@ async def list_discrepancies(  # noqa: PLR0913  # one filter each
     wanted = {
         _COLUMNS.reconciliation_id: reconciliation_id,
         _COLUMNS.account_id: account_id,
+        _COLUMNS.payment_id: payment_id,
         _COLUMNS.class_: class_,
         _COLUMNS.status: status,
     }

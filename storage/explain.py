@@ -10,9 +10,9 @@ from models.money import Money
 from models.tables.callbacks import CALLBACK
 from models.tables.ledger import LEDGER_ACCOUNT, LEDGER_ENTRY, LEDGER_TRANSACTION
 from models.tables.notifications import NOTIFICATION
-from models.tables.payments import EXCHANGE, PAYMENT, PAYMENT_TRANSITION, VERDICT
+from models.tables.payments import ATTEMPT, EXCHANGE, PAYMENT, PAYMENT_TRANSITION, VERDICT
 from models.tables.refunds import REFUND, REFUND_TRANSITION
-from models.views import TimelineEntry, TimelineKind
+from models.views import AttemptView, TimelineEntry, TimelineKind
 
 # What happened at one instant is told in the order of cause and effect.
 _ORDER_AT_ONE_INSTANT = list(TimelineKind)
@@ -40,11 +40,35 @@ async def timeline(connection: AsyncConnection, payment_id: str) -> tuple[Timeli
     )
 
 
+async def attempts(connection: AsyncConnection, payment_id: str) -> tuple[AttemptView, ...]:
+    """Every try of a payment, in their order."""
+    return tuple(
+        AttemptView(
+            number=row["number"],
+            method=row["method"],
+            channel=row["channel"],
+            channel_account_id=row["account_id"],
+            serial=row["serial"],
+            channel_reference=row["channel_reference"],
+            status=row["status"],
+            amount=row["amount_minor"],
+            currency=row["currency"],
+            amount_charged=row["charged_minor"],
+            surplus=row["surplus"],
+            charged_at=row["charged_at"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
+        for row in await _rows(connection, _ATTEMPTS, payment_id)
+    )
+
+
 _Query = Select[tuple[object, ...]]
 
 _THIS = bindparam("payment_id", type_=Text)
 
 _ORDER: _Query = select(PAYMENT).where(PAYMENT.c.id == _THIS)
+_ATTEMPTS: _Query = select(ATTEMPT).where(ATTEMPT.c.payment_id == _THIS).order_by(ATTEMPT.c.number)
 _VERDICTS: _Query = (
     select(VERDICT)
     .where(VERDICT.c.payment_id == _THIS)

@@ -43,6 +43,8 @@ async def payment_entries(connection: AsyncConnection, payment_id: str) -> tuple
     rows = await connection.execute(
         select(
             LEDGER_ENTRY.c.ledger_transaction_id,
+            LEDGER_TRANSACTION.c.event_type,
+            LEDGER_TRANSACTION.c.occurred_at,
             LEDGER_ENTRY.c.amount_minor,
             LEDGER_ENTRY.c.currency,
             LEDGER_ACCOUNT.c.kind,
@@ -56,6 +58,8 @@ async def payment_entries(connection: AsyncConnection, payment_id: str) -> tuple
     return tuple(
         JournalLine(
             ledger_transaction_id=row.ledger_transaction_id,
+            event_type=row.event_type,
+            occurred_at=row.occurred_at,
             account=str(LedgerAccountName(kind=AccountKind(row.kind), owner=row.owner)),
             amount_minor=row.amount_minor,
             currency=row.currency,

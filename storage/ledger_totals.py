@@ -1,8 +1,10 @@
-"""What every ledger account adds up to, without reading all of its entries.
+"""What ledger accounts add up to, without reading all of their entries.
 
-Totals of what was posted up to a moment are kept and added to (`keep_adding`, by the sweeper); a
-look adds what was posted since. They are exact at any time: that moment is always before the begin
-of every transaction that is still open, so nothing can be posted behind it.
+What was posted up to a moment is added up and kept, by account in all and by quarters of an hour
+(`keep_adding`, by the sweeper); a look adds what was posted since. Both are exact at any time: the
+moment is always before the begin of every transaction that is still open, so nothing can be posted
+behind it. A trial balance of a million payments takes a millisecond that way, and a second by
+adding the entries up.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,13 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from models.errors import InvalidRequest, Problem
 from models.ledger import AccountKind
 from models.reports import LedgerAccountBalance, LedgerAccountList, TrialBalance, TrialBalanceRow
-from storage.reports import equations_of
+from storage.reports import ALONE, equations_of
 from storage.turns import take_turn
 
 # Sessions of another database role do not show us when they began.
 _MARGIN = timedelta(minutes=1)
 # One step adds at most so much time, so that it ends long before the statement's own limit.
-_STRIDE = timedelta(hours=12)
+_STRIDE = timedelta(hours=3)
 
 # ---- adding -----------------------------------------------------------------------------------
 
@@ -28,18 +30,36 @@ SELECT added_until,
        least(clock_timestamp() - CAST(:margin AS interval), (
            SELECT min(xact_start) FROM pg_stat_activity
            WHERE datname = current_database() AND pid <> pg_backend_pid())) AS all_ended_until,
-       (SELECT min(posted_at) FROM ledger_transaction) AS first_at
+       (SELECT min(posted_at) FROM ledger_transaction WHERE posted_at >= added_until) AS next_at
 FROM ledger_total_mark FOR UPDATE
 """)
 _ADD = text("""
+WITH posted AS (
+    SELECT entry.ledger_account_id, entry.amount_minor, booked.id, booked.event_type,
+           date_bin('15 minutes', booked.occurred_at, 'epoch') AS slot,
+           coalesce((
+               SELECT max(clearing.owner) FROM ledger_entry beside
+               JOIN ledger_account clearing ON clearing.id = beside.ledger_account_id
+               WHERE beside.ledger_transaction_id = booked.id AND clearing.kind = '1101'
+           ), '') AS channel_account
+    FROM ledger_transaction booked
+    JOIN ledger_entry entry ON entry.ledger_transaction_id = booked.id
+    WHERE booked.posted_at >= :since AND booked.posted_at < :until
+), slots AS (
+    SELECT ledger_account_id, slot, event_type, channel_account,
+           count(DISTINCT id) AS transactions,
+           coalesce(sum(amount_minor) FILTER (WHERE amount_minor > 0), 0) AS debit_minor,
+           coalesce(-sum(amount_minor) FILTER (WHERE amount_minor < 0), 0) AS credit_minor
+    FROM posted GROUP BY ledger_account_id, slot, event_type, channel_account
+), kept AS (
+    INSERT INTO ledger_slot AS kept SELECT * FROM slots
+    ON CONFLICT (ledger_account_id, slot, event_type, channel_account) DO UPDATE SET
+        transactions = kept.transactions + excluded.transactions,
+        debit_minor = kept.debit_minor + excluded.debit_minor,
+        credit_minor = kept.credit_minor + excluded.credit_minor
+)
 INSERT INTO ledger_total AS total
-SELECT entry.ledger_account_id,
-       coalesce(sum(entry.amount_minor) FILTER (WHERE entry.amount_minor > 0), 0),
-       coalesce(-sum(entry.amount_minor) FILTER (WHERE entry.amount_minor < 0), 0)
-FROM ledger_transaction booked
-JOIN ledger_entry entry ON entry.ledger_transaction_id = booked.id
-WHERE booked.posted_at >= :since AND booked.posted_at < :until
-GROUP BY entry.ledger_account_id
+SELECT ledger_account_id, sum(debit_minor), sum(credit_minor) FROM slots GROUP BY ledger_account_id
 ON CONFLICT (ledger_account_id) DO UPDATE SET
     debit_minor = total.debit_minor + excluded.debit_minor,
     credit_minor = total.credit_minor + excluded.credit_minor
@@ -48,19 +68,16 @@ _MOVE_MARK = text("UPDATE ledger_total_mark SET added_until = :until")
 
 
 async def keep_adding(connection: AsyncConnection, *, margin: timedelta = _MARGIN) -> bool:
-    """Add what was posted since the last time, one step of half a day; whether more is to be done.
+    """Add what was posted since the last time, one step of some hours; whether more is to be done.
 
     Nothing when another process is at it.
     """
     if not await take_turn(connection, "ledger totals"):
         return False
     mark = (await connection.execute(_MARK, {"margin": margin})).one()
-    if mark.first_at is None or mark.added_until >= mark.all_ended_until:
+    if mark.next_at is None or mark.next_at >= mark.all_ended_until:
         return False
-    since = max(mark.added_until, mark.first_at)
-    until: datetime = min(mark.all_ended_until, since + _STRIDE)
-    if until <= mark.added_until:
-        return False
+    until: datetime = min(mark.all_ended_until, mark.next_at + _STRIDE)
     await connection.execute(_ADD, {"since": mark.added_until, "until": until})
     await connection.execute(_MOVE_MARK, {"until": until})
     return bool(until < mark.all_ended_until)
@@ -73,10 +90,12 @@ SELECT ledger_account_id, sum(debit_minor) AS debit_minor, sum(credit_minor) AS 
 FROM (
     SELECT ledger_account_id, debit_minor, credit_minor FROM ledger_total
     UNION ALL
-    SELECT entry.ledger_account_id, greatest(entry.amount_minor, 0),
-           greatest(-entry.amount_minor, 0)
+    SELECT leg.ledger_account_id, greatest(leg.amount_minor, 0), greatest(-leg.amount_minor, 0)
     FROM ledger_transaction booked
-    JOIN ledger_entry entry ON entry.ledger_transaction_id = booked.id
+    CROSS JOIN LATERAL (
+        SELECT ledger_account_id, amount_minor FROM ledger_entry
+        WHERE ledger_transaction_id = booked.id OFFSET 0
+    ) AS leg
     WHERE booked.posted_at >= (SELECT added_until FROM ledger_total_mark)
 ) AS parts
 GROUP BY ledger_account_id
@@ -96,13 +115,12 @@ SELECT min(occurred_at) FROM (
     SELECT occurred_at, number,
            max(number) FILTER (WHERE after_minor = 0) OVER () AS last_empty
     FROM (
-        SELECT booked.occurred_at,
+        SELECT entry.occurred_at,
                row_number() OVER moments AS number,
                sum(entry.amount_minor) OVER moments AS after_minor
         FROM ledger_entry entry
-        JOIN ledger_transaction booked ON booked.id = entry.ledger_transaction_id
         WHERE entry.ledger_account_id = account.id AND account.kind IN ('1201', '2401')
-        WINDOW moments AS (ORDER BY booked.occurred_at, entry.id)
+        WINDOW moments AS (ORDER BY entry.occurred_at, entry.id)
     ) AS running
 ) AS seen
 WHERE number > coalesce(last_empty, 0)
@@ -130,6 +148,7 @@ ORDER BY account.kind, account.owner, account.currency
 
 async def trial_balance_now(connection: AsyncConnection) -> TrialBalance:
     """The whole house with everything that is posted by now."""
+    await connection.execute(ALONE)
     rows = tuple(
         TrialBalanceRow(
             kind=AccountKind(row.kind),
@@ -152,6 +171,7 @@ async def ledger_accounts(
 ) -> LedgerAccountList:
     """One page of accounts by kind, owner and currency. Raises InvalidRequest for a bad cursor."""
     after = _position(cursor)
+    await connection.execute(ALONE)
     values = {
         "kind": kind,
         "currency": currency,

@@ -1,6 +1,6 @@
 """Merchants. With `app_id` given, another app's merchant does not exist."""
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.merchant import Merchant
@@ -16,6 +16,26 @@ async def read_merchant(
 ) -> Merchant | None:
     """One merchant; `app_id` None looks in every app."""
     query = select(MERCHANT).where(MERCHANT.c.id == merchant_id)
+    if app_id is not None:
+        query = query.where(MERCHANT.c.app_id == app_id)
+    row = (await connection.execute(query)).one_or_none()
+    return Merchant.model_validate(dict(row._mapping)) if row else None
+
+
+async def change_merchant(
+    connection: AsyncConnection, merchant: Merchant, *, name: str, status: str
+) -> Merchant:
+    """Rename a merchant, locked before, or turn it on or off; its version rises by one."""
+    values = {"name": name, "status": status, "version": merchant.version + 1}
+    await connection.execute(update(MERCHANT).where(MERCHANT.c.id == merchant.id).values(**values))
+    return merchant.model_copy(update=values)
+
+
+async def lock_merchant(
+    connection: AsyncConnection, merchant_id: str, *, app_id: str | None
+) -> Merchant | None:
+    """One merchant, kept from being changed by others; `app_id` None looks in every app."""
+    query = select(MERCHANT).where(MERCHANT.c.id == merchant_id).with_for_update()
     if app_id is not None:
         query = query.where(MERCHANT.c.app_id == app_id)
     row = (await connection.execute(query)).one_or_none()

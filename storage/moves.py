@@ -74,8 +74,11 @@ WITH named AS (
         charged_at = CASE WHEN CAST(:attempt_status AS text) = 'charged'
                           THEN coalesce(attempt.charged_at, CAST(:at AS timestamptz))
                           ELSE attempt.charged_at END,
-        charged_minor = CASE WHEN CAST(:attempt_status AS text) = 'charged'
-                             THEN CAST(:captured_minor AS bigint) ELSE attempt.charged_minor END,
+        charged_minor = CASE WHEN CAST(:attempt_status AS text) <> 'charged'
+                             THEN attempt.charged_minor
+                             WHEN CAST(:surplus AS boolean) THEN attempt.amount_minor
+                             ELSE CAST(:captured_minor AS bigint) END,
+        surplus = attempt.surplus OR CAST(:surplus AS boolean),
         updated_at = :at
     FROM moved, named
     WHERE attempt.id = named.id
@@ -173,6 +176,7 @@ def _parameters(move: Move) -> Mapping[str, Parameter]:
         "evidence_detail": transition.evidence.detail,
         "at": transition.at,
         "attempt_id": attempt.id if attempt else None,
+        "surplus": attempt.surplus if attempt else False,
         "channel_reference": attempt.channel_reference if attempt else None,
         "posting": posting_json(move.posting, transition.payment_id) if move.posting else None,
         "callback_ids": list(move.callback_ids),

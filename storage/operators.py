@@ -100,6 +100,17 @@ async def set_password(
     return _operator(row) if row else None
 
 
+async def replace_hash(
+    connection: AsyncConnection, operator_id: str, *, former: str, password_hash: str
+) -> None:
+    """The same password under another hash, unless it was changed meanwhile. Sessions stay."""
+    await connection.execute(
+        update(OPERATOR)
+        .where(OPERATOR.c.id == operator_id, OPERATOR.c.password_hash == former)
+        .values(password_hash=password_hash)
+    )
+
+
 # ---- sessions ---------------------------------------------------------------------------------
 
 

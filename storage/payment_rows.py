@@ -33,9 +33,17 @@ _LAST_ATTEMPT: ColumnElement[bool] = and_(
     .exists(),
 )
 
+# What came twice and went back is no refund of the sale.
+_PAID_TWICE = ATTEMPT.alias("paid_twice")
 _REFUNDED = (
     select(cast(func.coalesce(func.sum(REFUND.c.amount_minor), 0), BigInteger))
-    .where(REFUND.c.payment_id == PAYMENT.c.id, REFUND.c.status == RefundStatus.SUCCEEDED)
+    .where(
+        REFUND.c.payment_id == PAYMENT.c.id,
+        REFUND.c.status == RefundStatus.SUCCEEDED,
+        ~select(_PAID_TWICE.c.id)
+        .where(_PAID_TWICE.c.id == REFUND.c.attempt_id, _PAID_TWICE.c.surplus)
+        .exists(),
+    )
     .scalar_subquery()
 )
 
@@ -134,6 +142,7 @@ def to_attempt(row: RowMapping) -> Attempt:
         status=AttemptStatus(row["status"]),
         money=Money(amount_minor=row["amount_minor"], currency=row["currency"]),
         channel_reference=row["channel_reference"],
+        surplus=row["surplus"],
     )
 
 

@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 
 import psycopg
-from sqlalchemy import bindparam, select, text, tuple_
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LABEL_STYLE_TABLENAME_PLUS_COL
@@ -30,11 +30,10 @@ from models.payment import (
 from models.tables.apps import APP
 from models.tables.merchants import CHANNEL_ACCOUNT, MERCHANT
 from models.tables.payments import ATTEMPT, PAYMENT
-from models.views import Page, PaymentView, RecordedOrder
+from models.views import PaymentView, RecordedOrder
 from storage.apps import APP_COLUMNS
 from storage.channel_accounts import ACCOUNT_COLUMNS
 from storage.moves import Move, exchange_parameters, make_move
-from storage.paging import Cursor
 from storage.payment_rows import VIEW_QUERY, to_attempt, to_order, to_state, to_view
 
 
@@ -300,41 +299,6 @@ async def read_payment(
         query = query.where(PAYMENT.c.app_id == app_id)
     row = (await connection.execute(query)).mappings().one_or_none()
     return to_view(row) if row else None
-
-
-async def find_payment_by_order_no(
-    connection: AsyncConnection, *, app_id: str, order_no: str
-) -> PaymentView | None:
-    query = VIEW_QUERY.where(PAYMENT.c.app_id == app_id, PAYMENT.c.order_no == order_no)
-    row = (await connection.execute(query)).mappings().one_or_none()
-    return to_view(row) if row else None
-
-
-async def list_payments(
-    connection: AsyncConnection,
-    *,
-    app_id: str | None,
-    limit: int,
-    cursor: str | None,
-    status: PaymentStatus | None,
-    order_no: str | None,
-) -> Page:
-    """One page, newest first. Raises InvalidRequest for a cursor that is not ours."""
-    query = VIEW_QUERY.order_by(PAYMENT.c.created_at.desc(), PAYMENT.c.id.desc()).limit(limit + 1)
-    wanted = {PAYMENT.c.app_id: app_id, PAYMENT.c.status: status, PAYMENT.c.order_no: order_no}
-    for column, value in wanted.items():
-        if value is not None:
-            query = query.where(column == value)
-    if cursor is not None:
-        last = Cursor.parse(cursor)
-        position = tuple_(PAYMENT.c.created_at, PAYMENT.c.id)
-        query = query.where(position < (last.created_at, last.id))
-    rows = (await connection.execute(query)).mappings().all()
-    payments = tuple(to_view(row) for row in rows[:limit])
-    if len(rows) <= limit:
-        return Page(payments=payments, next_cursor=None)
-    end = payments[-1]
-    return Page(payments=payments, next_cursor=str(Cursor(created_at=end.created_at, id=end.id)))
 
 
 # ---- what a crash may have left ---------------------------------------------------------------

@@ -38,7 +38,8 @@ _RECORD = text("""
 WITH target AS (
     SELECT payment.id AS target_id, payment.app_id AS target_app_id, payment.merchant_id,
            attempt.method, payment.status AS payment_status,
-           coalesce(payment.captured_minor, payment.amount_minor) AS paid_minor,
+           CASE WHEN attempt.surplus THEN attempt.charged_minor
+                ELSE coalesce(payment.captured_minor, payment.amount_minor) END AS paid_minor,
            payment.currency AS paid_currency, app.refund_approval_above_minor,
            attempt.id AS charged_id, attempt.number AS attempt_number,
            attempt.method AS attempt_method,
@@ -49,11 +50,13 @@ WITH target AS (
            attempt.amount_minor AS attempt_amount_minor, attempt.currency AS attempt_currency,
            attempt.channel_reference AS attempt_channel_reference,
            attempt.id IS NOT NULL
-           AND (payment.status IN ('succeeded', 'partially_captured'))
+           AND (payment.status IN ('succeeded', 'partially_captured') AND NOT attempt.surplus)
              = (CAST(:funding AS text) = 'merchant') AS has_money
     FROM payment
     JOIN app ON app.id = payment.app_id
     LEFT JOIN attempt ON attempt.payment_id = payment.id AND attempt.status = 'charged'
+        AND CASE WHEN CAST(:attempt_id AS text) IS NULL THEN NOT attempt.surplus
+                 ELSE attempt.id = :attempt_id END
     WHERE payment.id = :payment_id
       AND (CAST(:app_id AS text) IS NULL OR payment.app_id = :app_id)
 ), recorded AS (
@@ -69,7 +72,8 @@ WITH target AS (
            1, 0, :now, :now
     FROM target
     CROSS JOIN LATERAL (
-        SELECT coalesce(CAST(:amount_minor AS bigint) > refund_approval_above_minor, false)
+        SELECT CAST(:always_approved AS boolean)
+               OR coalesce(CAST(:amount_minor AS bigint) > refund_approval_above_minor, false)
     ) AS needed (approval)
     WHERE has_money AND paid_currency = :currency
     ON CONFLICT (app_id, refund_no) DO NOTHING
@@ -97,14 +101,18 @@ async def record_refund(  # noqa: PLR0913  # the columns of one row, by name
     requested_by: str,
     fingerprint: str,
     funding: RefundFunding = RefundFunding.MERCHANT,
+    attempt_id: str | None = None,
+    always_approved: bool = False,
     now: datetime,
 ) -> RecordedRefund:
     """Write a refund down, or give back what its app asked for before under the same number.
 
     Whether that is the same refund is for the caller to see (`fingerprint`). `app_id` None takes
-    the payment's. Raises NotFound `payment-not-found`, Conflict `invalid-state` when the payment
-    has no money of this `funding`, InvalidRequest for another currency than the payment's, and
-    InvalidRequest `refund-exceeds-captured`.
+    the payment's; `attempt_id` names the attempt of money that came late or twice.
+    `always_approved`: it waits for a second person whatever the amount and the app's own limit.
+    Raises NotFound `payment-not-found`, Conflict `invalid-state` when the payment has no money of
+    this `funding`, InvalidRequest for another currency than the payment's, and InvalidRequest
+    `refund-exceeds-captured`.
     """
     values: dict[str, Parameter] = {
         "refund_id": refund_id,
@@ -116,6 +124,8 @@ async def record_refund(  # noqa: PLR0913  # the columns of one row, by name
         "requested_by": requested_by,
         "fingerprint": fingerprint,
         "funding": funding.value,
+        "attempt_id": attempt_id,
+        "always_approved": always_approved,
         "now": now,
         **money.model_dump(),
     }

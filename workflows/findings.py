@@ -94,6 +94,11 @@ class Finding(Frozen):
             ),
         )
 
+    def wanted(self, cancellation: Cancellation) -> Evidence:
+        """What shows that it is closed, with why somebody wanted that."""
+        said = filter(None, (self.evidence.detail, cancellation.reason))
+        return self.evidence.model_copy(update={"detail": "; ".join(said)})
+
     def for_another(self) -> Self:
         """It was closed, or never opened, because the payer chose another method.
 

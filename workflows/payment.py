@@ -235,7 +235,10 @@ class PaymentWorkflow:
         if after.status is PaymentStatus.FAILED and self._may_choose_again():
             await self._back_to_the_desk(attempt, finding)
         else:
-            await self._journal.book(after, finding.evidence, attempt=attempt, finding=finding)
+            evidence = finding.evidence
+            if after.status is PaymentStatus.CANCELED and self._commands.cancellation:
+                evidence = finding.wanted(self._commands.cancellation)
+            await self._journal.book(after, evidence, attempt=attempt, finding=finding)
 
     # ---- its steps, in the order used ------------------------------------------------------------
 

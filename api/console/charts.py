@@ -4,6 +4,7 @@ Text follows the reader's light or dark scheme by a media query of the picture's
 the figures have a contrast of at least 3:1 with white and with our dark background.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,12 @@ from pygal.style import Style
 
 from models.money import exponent_of
 
+# pygal puts a finder for its maps into the import machinery, in a form that Python has given up:
+# every import of anything that is not installed would warn. We draw no maps.
+sys.meta_path[:] = [
+    finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)
+]
+
 BLUE, TEAL, AMBER, ROSE, VIOLET = "#3b82f6", "#0d9488", "#d97706", "#e11d48", "#8b5cf6"
 GREY = "#7c8798"  # for what is too little to be judged
 _CHANNEL_COLOURS = (BLUE, TEAL, AMBER, VIOLET, ROSE)
@@ -23,6 +30,7 @@ _CHANNEL_COLOURS = (BLUE, TEAL, AMBER, VIOLET, ROSE)
 FEW = 30
 # A bar of a hundred ends where there is still room for its words.
 _ROOM_FOR_WORDS = 1.7
+_TICKS = (1, 10, 60, 600, 3600, 86_400)
 _LONGEST = 604_800  # a week: what takes longer is drawn like it
 
 _WIDTH = 520  # drawn small, so that its text can be read on a phone
@@ -35,11 +43,12 @@ _SHEET = """inline:
 {{ id }} .axis .line { stroke: #94a3b8 !important; stroke-opacity: .35; }
 {{ id }} .axis .guide.line { stroke: #94a3b8 !important; stroke-opacity: .35; }
 {{ id }} .tooltip { display: none; }
+{{ id }} .series path.line { stroke-width: 2; }
 {{ id }} .text-overlay .value { text-anchor: start; }
 @media (prefers-color-scheme: dark) {
   {{ id }} text { fill: #dbe3ee !important; }
-  {{ id }} .axis .line { stroke-opacity: .5; }
-  {{ id }} .axis .guide.line { stroke-opacity: .5; }
+  {{ id }} .axis .line { stroke-opacity: .3; }
+  {{ id }} .axis .guide.line { stroke-opacity: .3; }
 }
 """.replace("FONT", _FONT)
 
@@ -81,7 +90,8 @@ def volume(bucketing: Bucketing, currency: str, amounts: Sequence[int]) -> bytes
     chart = _chart(pygal.Bar, colours=(BLUE,), height=260)
     chart.x_labels, chart.x_labels_major = bucketing.labels, bucketing.labels_shown
     chart.show_minor_x_labels = False
-    chart.value_formatter = _compact_in(currency)
+    if amounts:
+        chart.value_formatter = _compact_in(currency)
     chart.add(currency, list(amounts))
     return _drawn(chart)
 
@@ -132,10 +142,11 @@ def durations(channels: Sequence[tuple[str, Sequence[float | None]]]) -> bytes:
         pygal.HorizontalBar, colours=("#7fb2fb", BLUE, "#1d6fd1"), height=110 + 90 * len(channels)
     )
     chart.print_values, chart.show_legend, chart.legend_at_bottom = True, True, True
-    chart.logarithmic, chart.y_labels = True, [1, 10, 60, 600, 3600, 86_400]
+    chart.logarithmic = True
     chart.value_formatter = duration_words
     longest = max((bound or _LONGEST for _, bounds in channels for bound in bounds), default=1)
     chart.range = (1, longest * 12)
+    chart.y_labels = [seconds for seconds in _TICKS if seconds < longest * 8]
     channels = channels[::-1]  # drawn from the bottom up
     chart.x_labels = [name for name, _ in channels]
     for number, words in enumerate(("half", "9 in 10", "99 in 100")):
@@ -231,8 +242,26 @@ def _chart(kind: type[Any], *, colours: Sequence[str], height: int) -> Any:
 
 
 def _drawn(chart: Any) -> bytes:
+    chart.add_xml_filter(_without_what_runs)
     drawn: str = chart.render(is_unicode=True)
     return drawn.encode()
+
+
+def _without_what_runs(picture: Any) -> Any:
+    """Out goes a script that pygal leaves in, what is shown to a mouse, and its own remarks."""
+    for parent in list(picture.iter()):
+        for child in list(parent):
+            if not isinstance(child.tag, str) or _is_for_mouse_or_machine(child):
+                parent.remove(child)
+    return picture
+
+
+def _is_for_mouse_or_machine(element: Any) -> bool:
+    name = element.tag.rpartition("}")[2]
+    if name in ("script", "desc"):
+        return True
+    # What a mouse would trigger are the figures themselves: they stay.
+    return not {"tooltip", "tooltip-overlay"}.isdisjoint(element.get("class", "").split())
 
 
 def _as(words: str) -> Callable[[Any], str]:

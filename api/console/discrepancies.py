@@ -1,4 +1,4 @@
-"""Discrepancies: what is open and how old, each with both sides, and what two people do about it."""
+"""Discrepancies: what is open and how old, both sides of each, and what two people do about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

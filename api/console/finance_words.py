@@ -6,14 +6,19 @@ from typing import NamedTuple
 class Words(NamedTuple):
     """What to call something, and what to say about it.
 
-    `tone` chooses the colour: good, plain, warn or bad. The symbol stands beside it, so that nobody
-    has to tell states apart by colour.
+    `tone` chooses the colour: good, done, plain, warn or bad. The symbol stands beside it, so that
+    nobody has to tell states apart by colour.
     """
 
     title: str
     symbol: str = ""
     tone: str = "plain"
     more: str = ""
+
+    @property
+    def badge(self) -> str:
+        """The tone in the words of the console's badges."""
+        return {"plain": "flat", "done": "good"}.get(self.tone, self.tone)
 
 
 DAY_STATES = {
@@ -24,7 +29,7 @@ DAY_STATES = {
     "balanced": Words("balanced", "✓", "good", "statement and books agree"),
     "discrepancies": Words("discrepancies", "!", "bad", "something does not agree yet"),
     "failed": Words("failed", "✕", "bad", "the last run has no result"),
-    "signed_off": Words("signed off", "✔✔", "good", "finance has signed the day off"),
+    "signed_off": Words("signed off", "✔", "done", "finance has signed the day off"),
 }
 
 CLASSES = {

@@ -127,15 +127,15 @@ AGES = (
 
 # What waits, where it is worked on, and whether it is bad by itself.
 _QUEUES = (
-    ("unknown", "Outcome unknown", "/console/queues/unknown", "bad"),
-    ("review", "In review", "/console/queues/review", "warn"),
+    ("unknown", "Outcome unknown", "/console/queues?queue=unknown", "bad"),
+    ("review", "In review", "/console/queues?queue=review", "warn"),
+    ("late_money", "Late money to decide on", "/console/queues?queue=late", "warn"),
     ("overdue", "Open too long", "/console/payments?status=requires_action", "warn"),
     ("undelivered", "Not delivered to apps", "/console/notifications", "warn"),
-    ("parked_callbacks", "Parked callbacks", "/console/queues/parked", "warn"),
-    ("refund_approvals", "Refunds to approve", "/console/approvals", "warn"),
-    ("repair_approvals", "Repairs to approve", "/console/discrepancies?status=awaiting_approval",
-     "warn"),
-)  # fmt: skip
+    ("parked_callbacks", "Parked callbacks", "/console/queues?queue=parked", "warn"),
+    ("refund_approvals", "Refunds to approve", "/console/approvals#refunds", "warn"),
+    ("repair_approvals", "Repairs to approve", "/console/approvals#repairs", "warn"),
+)
 
 
 def tiles(glance: Glance) -> tuple[Tile, ...]:
@@ -169,7 +169,7 @@ def _discrepancies_tile(open_: Mapping[str, Any]) -> Tile:
         "Discrepancies open",
         f"{open_['count']:,}",
         f"oldest: {oldest}" if oldest else "",
-        "/console/discrepancies",
+        "/console/discrepancies?age=any",
         ("bad" if open_["older"] else "warn") if open_["count"] else "good",
     )
 

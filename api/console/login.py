@@ -1,6 +1,7 @@
 """Logging in and out, the own password, the own sessions."""
 
 from datetime import datetime
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 
@@ -18,8 +19,11 @@ from api.console.visit import (
 from api.dependencies import ApiDependencies, Deps
 from api.origin import is_own_origin
 from api.passwords import PASSWORD_MAX, PASSWORD_MIN
+from api.requests import read_body
+from models.errors import InvalidRequest
 from models.operator import Operator, OperatorSession
 from storage.operators import (
+    Credential,
     end_session,
     end_sessions,
     find_credential,
@@ -27,6 +31,7 @@ from storage.operators import (
     list_sessions,
     open_session,
     record_failure,
+    replace_hash,
     set_password,
     waits_until,
 )
@@ -37,6 +42,7 @@ router = APIRouter(prefix="/console", include_in_schema=False)
 _FREE_TRIES, _FREE_TRIES_OF_ADDRESS = 5, 50
 _WRONG = "The login or the password is not right."
 _LOGIN_MAX = 100
+_FORM_MAX, _FIELDS_MAX = 16 * 1024, 10
 
 
 @router.get("/login")
@@ -48,9 +54,9 @@ async def show_login(request: Request) -> Response:
 @router.post("/login")
 async def log_in(request: Request, deps: Deps) -> Response:
     """A new session for the right password, after the waits that wrong ones cost."""
-    form = await request.form(max_fields=10, max_files=0)
-    login, password, path = (str(form.get(name, "")) for name in ("login", "password", "next"))
-    login = login.strip().lower()[:_LOGIN_MAX]
+    form = await _fields_of(request)
+    login, password, path = (form.get(name, "") for name in ("login", "password", "next"))
+    login = _as_login(login)
     if not is_own_origin(request, deps):
         return _login_page(path, problem="Please log in from this page.", status_code=403)
     now = deps.clock()
@@ -95,6 +101,9 @@ async def change_password(visit: AnyVisiting) -> Response:
     problem = _problem_with(operator, new, str(visit.form.get("repeated", "")))
     if problem is None and await _proven(deps, operator.login, current) is None:
         problem = "The present password is not right."
+    if problem is None and new == current:
+        # Else the password that an admin has seen would become the person's own.
+        problem = "Choose another password than the present one."
     if problem is not None:
         return await page(
             visit, "console/password.html", status_code=422, problem=problem, least=PASSWORD_MIN
@@ -135,7 +144,18 @@ async def _proven(deps: ApiDependencies, login: str, password: str) -> Operator 
     fits = await deps.passwords.verify(stored, password)
     if known is None or not fits or known.operator.disabled_at is not None:
         return None
+    if deps.passwords.is_outdated(known.password_hash):
+        await _rehash(deps, known, password)
     return known.operator
+
+
+async def _rehash(deps: ApiDependencies, known: Credential, password: str) -> None:
+    """Keep the password under today's parameters: only now is it known."""
+    hashed = await deps.passwords.hash(password)
+    async with deps.database.transaction("rehash password") as connection:
+        await replace_hash(
+            connection, known.operator.id, former=known.password_hash, password_hash=hashed
+        )
 
 
 async def _open(request: Request, deps: ApiDependencies, operator: Operator, now: datetime) -> str:
@@ -155,6 +175,21 @@ async def _open(request: Request, deps: ApiDependencies, operator: Operator, now
         await open_session(connection, session)
         await forget_failures(connection, f"login:{operator.login}")
     return token
+
+
+async def _fields_of(request: Request) -> dict[str, str]:
+    """What was typed. Anybody may send this form, so it is bounded before it is read."""
+    raw = await read_body(request, limit=_FORM_MAX)
+    try:
+        return dict(parse_qsl(raw.content.decode("latin-1"), max_num_fields=_FIELDS_MAX))
+    except ValueError as error:
+        raise InvalidRequest("the form has too many fields") from error
+
+
+def _as_login(typed: str) -> str:
+    """What was typed, as text that a database can look for."""
+    text = typed.encode("utf-8", "replace").decode().replace("\0", "?")
+    return text.strip().lower()[:_LOGIN_MAX]
 
 
 def _problem_with(operator: Operator, new: str, repeated: str) -> str | None:

@@ -14,6 +14,7 @@ from api.console.downloads import as_download
 from api.console.finance_words import CLASSES, DAY_STATES, failure_words
 from api.console.shell import go_to, money_text, page
 from api.console.visit import Visit, Visiting
+from api.errors import request_id_of
 from models.merchant import Role
 
 router = APIRouter(prefix="/console/reconciliation", include_in_schema=False)
@@ -260,7 +261,13 @@ async def upload(account_id: str, day: str, visit: Visiting) -> Response:
     content = await visit.file("statement")
     if not content:
         detail = "Choose the statement's file first; an empty one is none. Nothing was changed."
-        problem = {"title": "There is no file", "detail": detail, "code": "empty"}
+        problem = {
+            "title": "There is no file",
+            "detail": detail,
+            "code": "empty",
+            "errors": (),
+            "request_id": request_id_of(visit.request),
+        }
         return await _shown(visit, account_id, day, problem=problem, status_code=422)
     try:
         await visit.api.upload(

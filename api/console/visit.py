@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -83,16 +84,26 @@ class Visit:
             await set_flash(connection, self.session.token_hash, (message,))
 
 
-async def visit_of(request: Request, deps: Deps) -> Visit:
+async def visit_of(request: Request, deps: Deps) -> AsyncIterator[Visit]:
     """Raises LoginNeeded, PasswordChangeNeeded, or NotFromHere for a form that is not ours."""
-    visit = await any_visit_of(request, deps)
-    if visit.operator.must_change:
-        raise PasswordChangeNeeded
-    return visit
+    try:
+        visit = await _visit(request, deps)
+        if visit.operator.must_change:
+            raise PasswordChangeNeeded
+        yield visit
+    finally:
+        await request.close()  # files of a form lie in the file system until then
 
 
-async def any_visit_of(request: Request, deps: Deps) -> Visit:
+async def any_visit_of(request: Request, deps: Deps) -> AsyncIterator[Visit]:
     """Like `visit_of`, also before an own password was set."""
+    try:
+        yield await _visit(request, deps)
+    finally:
+        await request.close()
+
+
+async def _visit(request: Request, deps: ApiDependencies) -> Visit:
     session = await _session_of(request, deps)
     if session is None:
         raise LoginNeeded(wanted_path(request))

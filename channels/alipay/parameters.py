@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, 
 from pydantic_core import PydanticCustomError
 
 from channels.alipay import certificates
-from channels.base import ChannelParameters
+from channels.base import Certificate, ChannelParameters
 
 # Keys and certificates are a few KiB; a root bundle of four certificates is 6 KiB.
 _PEM_MAX = 32_768
@@ -76,6 +76,7 @@ class AlipayParameters(ChannelParameters):
 
     _signing_key: RSAPrivateKey = PrivateAttr()
     _alipay_keys: tuple[AlipayKey, ...] = PrivateAttr(default=())
+    _own_ends_at: datetime | None = PrivateAttr(default=None)
     _certificate_fields: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
@@ -97,6 +98,19 @@ class AlipayParameters(ChannelParameters):
                     "alipay_certificate and alipay_root_certificate (certificate mode)",
                 )
         return self
+
+    def identity(self) -> dict[str, str]:
+        return {"app_id": self.app_id, "seller_id": self.seller_id}
+
+    def certificates(self) -> tuple[Certificate, ...]:
+        """The app's own, and that one of Alipay's which lasts longest."""
+        ends = [known.not_after for known in self._alipay_keys if known.not_after]
+        if not ends or self._own_ends_at is None:
+            return ()
+        return (
+            Certificate(name="app_certificate", expires_at=self._own_ends_at),
+            Certificate(name="alipay_certificate", expires_at=max(ends)),
+        )
 
     @property
     def signing_key(self) -> RSAPrivateKey:
@@ -134,6 +148,7 @@ class AlipayParameters(ChannelParameters):
         if own_key.public_numbers() != self._signing_key.public_key().public_numbers():
             raise _refusal("app_certificate", "does not belong to app_private_key")
         _check_dates("app_certificate", own, now)
+        self._own_ends_at = own.not_valid_after_utc
         roots = _field("alipay_root_certificate", certificates.read_certificates, root)
         bundle = _field("alipay_certificate", certificates.read_certificates, alipay)
         self._alipay_keys = _alipay_keys(bundle, roots, now)

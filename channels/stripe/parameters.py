@@ -76,6 +76,10 @@ class StripeParameters(ChannelParameters):
         self._webhook_keys = tuple(one.encode() for one in _parts_of(self.webhook_secrets))
         return self
 
+    def identity(self) -> dict[str, str]:
+        """Keys do not say whose they are, but test and live are never the same account."""
+        return {"secret_key": "live" if self.is_live else "test"}
+
     @property
     def is_live(self) -> bool:
         """Whether real money moves."""

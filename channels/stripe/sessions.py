@@ -124,8 +124,8 @@ async def close(stripe: StripeClient, request: QueryRequest) -> Answer:
 
 
 def is_ours(request: QueryRequest) -> bool:
-    """Whether a question is about a page: once it is paid, the intent says more."""
-    return request.method == CHECKOUT and not (request.channel_reference or "").startswith("pi_")
+    """Whether a question is about a page. Its intent is asked about by the page, which ends it."""
+    return request.method == CHECKOUT
 
 
 def outcome_of(session: Session) -> Outcome:
@@ -206,7 +206,9 @@ async def _id_of(
     known = request.channel_reference or ""
     if _SESSION.fullmatch(known):
         return known, None
-    newest = Call(operation, "GET", "/v1/checkout/sessions", query={"limit": str(_NEWEST)})
+    intent_id, exchange = await _intent_of(stripe, operation, request)
+    query = {"payment_intent": intent_id} if intent_id else {"limit": str(_NEWEST)}
+    newest = Call(operation, "GET", "/v1/checkout/sessions", query=query)
     listed, exchange = await stripe.ask(newest, SessionPage)
     match listed:
         case Given(value=page):
@@ -219,6 +221,14 @@ async def _id_of(
             return Unknown(detail=f"not sent: {detail}"), exchange
         case Unknown():
             return listed, exchange
+
+
+async def _intent_of(
+    stripe: StripeClient, operation: str, request: QueryRequest
+) -> tuple[str | None, Exchange | None]:
+    """The page's intent, as the channel told it or Stripe's search knows it, if there is one."""
+    found, exchange = await stripe.find(operation, request)
+    return (found if isinstance(found, str) else None), exchange
 
 
 def _given(said: Given[Session] | Refused | NotSent | Unknown) -> Session | Unknown:

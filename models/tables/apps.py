@@ -1,6 +1,6 @@
 """Apps and the keys that open the API."""
 
-from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models.tables.metadata import INSTANT, METADATA
@@ -18,6 +18,9 @@ APP = Table(
     Column("payment_limit_minor", BigInteger),
     Column("refund_approval_above_minor", BigInteger),
     Column("return_urls", ARRAY(Text), nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("former_webhook_secret", LargeBinary),
+    Column("former_webhook_secret_until", INSTANT),
     Column("created_at", INSTANT, nullable=False),
 )
 
@@ -31,4 +34,7 @@ API_KEY = Table(
     Column("name", Text, nullable=False),
     Column("created_at", INSTANT, nullable=False),
     Column("disabled_at", INSTANT),
+    Column("expires_at", INSTANT),
+    Column("last_used_at", INSTANT),
+    Column("disabled_reason", Text),
 )

@@ -34,4 +34,5 @@ LEDGER_ENTRY = Table(
     Column("ledger_account_id", BigInteger, nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
+    Column("occurred_at", INSTANT, nullable=False),
 )

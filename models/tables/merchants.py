@@ -12,6 +12,7 @@ MERCHANT = Table(
     Column("app_id", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("status", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
     Column("created_at", INSTANT, nullable=False),
 )
 
@@ -29,5 +30,17 @@ CHANNEL_ACCOUNT = Table(
     Column("channel_fee_bps", Integer),
     Column("parameters", JSONB, nullable=False),
     Column("secrets", LargeBinary, nullable=False),
+    Column("certificates", JSONB, nullable=False, server_default="[]"),
     Column("created_at", INSTANT, nullable=False),
+)
+
+CHANNEL_ACCOUNT_VERSION = Table(
+    "channel_account_version",
+    METADATA,
+    Column("account_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("parameters", JSONB, nullable=False),
+    Column("secrets", LargeBinary, nullable=False),
+    Column("replaced_at", INSTANT, nullable=False),
+    Column("valid_until", INSTANT, nullable=False),
 )

@@ -88,6 +88,7 @@ ATTEMPT = Table(
     Column("channel_reference", Text),
     Column("charged_at", INSTANT),
     Column("charged_minor", BigInteger),
+    Column("surplus", Boolean, nullable=False),
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
 )

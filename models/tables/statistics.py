@@ -26,6 +26,18 @@ STATISTICS_MARK = Table(
     Column("reviewed_at", INSTANT, nullable=False),
 )
 
+LEDGER_SLOT = Table(
+    "ledger_slot",
+    METADATA,
+    Column("ledger_account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("slot", INSTANT, primary_key=True),
+    Column("event_type", Text, primary_key=True),
+    Column("channel_account", Text, primary_key=True),
+    Column("transactions", BigInteger, nullable=False),
+    Column("debit_minor", BigInteger, nullable=False),
+    Column("credit_minor", BigInteger, nullable=False),
+)
+
 LEDGER_TOTAL = Table(
     "ledger_total",
     METADATA,

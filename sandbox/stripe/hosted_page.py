@@ -25,6 +25,7 @@ TEST_CARDS: Final = {
     "4000000000009995": "pm_card_chargeDeclinedInsufficientFunds",
     "4000000000000069": "pm_card_chargeDeclinedExpiredCard",
     "4000000000003220": "pm_card_threeDSecure2Required",
+    "4000002500003155": "pm_card_authenticationRequired",
     "4000008400001629": "pm_card_threeDSecureRequiredChargeDeclined",
 }
 

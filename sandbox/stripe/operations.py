@@ -4,12 +4,21 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from sandbox.stripe.books import Wanted
 from sandbox.stripe.calls import Call, Operation, Result
 from sandbox.stripe.desk import IntentDesk, Tender, Tools
 from sandbox.stripe.expansion import Expansion
 from sandbox.stripe.form import Fields
 from sandbox.stripe.lists import Lists
-from sandbox.stripe.models import Charge, Intent, IntentStatus, Posting, Refund, StripeEvent
+from sandbox.stripe.models import (
+    Charge,
+    Intent,
+    IntentStatus,
+    Posting,
+    Refund,
+    Session,
+    StripeEvent,
+)
 from sandbox.stripe.plants import Plants
 from sandbox.stripe.refunds import RefundDesk, RefundOrder
 from sandbox.stripe.session_calls import SessionCalls
@@ -177,7 +186,11 @@ class Operations:
         reason = None
         if call.fields.text("cancellation_reason") is not None:
             reason = call.fields.choice("cancellation_reason", _CANCEL_REASONS, "")
-        canceled = self._intents.cancel(self._find_intent(call), reason, call.origin)
+        intent = self._find_intent(call)
+        if self._books.list_objects(Session, Wanted(intent=intent.id, limit=1)):
+            message = "You cannot cancel the PaymentIntent of a Checkout Session: expire that."
+            raise Problem(400, message, code="payment_intent_unexpected_state")
+        canceled = self._intents.cancel(intent, reason, call.origin)
         return Result(self._tools.show(canceled), canceled)
 
     def _find_intent(

@@ -32,6 +32,8 @@ TABLES = (
     "idempotency_key",
     "reconciliation",
     "discrepancy",
+    "channel_account_version",
+    "change_log",
 )
 
 
@@ -214,6 +216,8 @@ async def _sender(world: World, route: tuple[str, str]) -> Any:
         reconciliation_id="rec_01KAH3W3F0Q7V2H8T0M4X5N6P7",
         discrepancy_id="dis_01KAH3W3F0Q7V2H8T0M4X5N6P7",
         operator_id="opr_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+        merchant_id=tenant.merchant_id,
+        key_id=tenant.key.split("_")[1],
     )
     operation = world.app.openapi()["paths"][path][method.lower()]
 

@@ -12,6 +12,7 @@ from api.console.routes import ROUTERS
 from api.dependencies import CALLER
 from api.passwords import Passwords
 from models.merchant import Role
+from storage.operators import find_credential
 from tests.api.console import ORIGIN, OWN_PASSWORD, Page, Person, browser, logged_in, newcomer
 from tests.api.world import World
 
@@ -63,6 +64,49 @@ async def test_a_poor_password_is_refused(house: World, new: str, repeated: str,
 
     assert answer.status_code == 422
     assert says in Page(answer).text
+
+
+async def test_a_one_time_password_does_not_become_the_persons_own(house: World) -> None:
+    person = await newcomer(house, Role.OPS)
+    await person.log_in()
+    form = await person.get("/console/password")
+    same = {"current": person.password, "new": person.password, "repeated": person.password}
+
+    answer = await person.post("/console/password", csrf=form.csrf, **same)
+
+    assert answer.status_code == 422
+    assert "another password than the present one" in Page(answer).text
+
+
+@pytest.mark.parametrize("login", ["a\0b", "\0", "x" * 1000, "\ufffd"])
+async def test_a_login_that_cannot_be_one_is_a_wrong_one(house: World, login: str) -> None:
+    nobody = Person(browser(house), login, "a good long password")
+
+    assert (await nobody.log_in()).status_code == 401
+
+
+async def test_a_form_of_a_stranger_is_not_read_to_its_end(house: World) -> None:
+    answer = await browser(house).post("/console/login", content=b"a" * 20_000)
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
+
+
+async def test_a_login_brings_the_hash_to_todays_parameters_and_ends_no_session(
+    house: World,
+) -> None:
+    person = await logged_in(house, Role.OPS)
+    dearer = Passwords(PasswordHasher(time_cost=2, memory_cost=8, parallelism=1))
+
+    async with house.with_(passwords=dearer) as today:
+        elsewhere = Person(browser(today), person.login, person.password)
+        entered = await elsewhere.log_in()
+    async with house.deps.database.statement("find credential") as connection:
+        kept = await find_credential(connection, person.login)
+
+    assert entered.status_code == 303
+    assert kept is not None
+    assert not dearer.is_outdated(kept.password_hash)
+    assert (await person.http.get("/console/sessions")).status_code == 200
 
 
 async def test_wrong_and_unknown_and_shut_out_are_told_apart_by_nobody(house: World) -> None:

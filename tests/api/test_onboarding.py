@@ -35,7 +35,9 @@ async def test_a_disabled_account_takes_no_new_payments_and_an_enabled_one_does(
     tenant, admin = await world.tenant(), await world.admin()
     path = f"/v1/channel-accounts/{tenant.account_id}"
 
-    disabled = await world.call("POST", f"{path}/disable", key=admin)
+    disabled = await world.call(
+        "POST", f"{path}/disable", key=admin, body={"reason": "no contract"}
+    )
     refused = await world.pay(tenant)
     enabled = await world.call("POST", f"{path}/enable", key=admin, body={})
     taken = await world.pay(tenant)

@@ -9,7 +9,8 @@ from api.sweepers import Sweeper, Timing
 from models.channel import Pending
 from models.ids import attempt_id, serial
 from models.merchant import Role
-from models.payment import AttemptStatus, PaymentStatus, Preparation
+from models.payment import Attempt, AttemptStatus, PaymentStatus, Preparation
+from storage.books import check_books
 from storage.payments import read_attempt, record_preparation
 from storage.turns import take_turn
 from tests.api.world import World, given_back, paid
@@ -146,9 +147,8 @@ async def test_a_run_that_has_heard_a_callback_is_not_told_of_it_again_and_again
     assert waits.scalar_one() > timedelta(minutes=50)
 
 
-async def test_a_second_attempt_that_was_paid_too_is_not_passed_over(world: World) -> None:
-    tenant = await world.tenant()
-    payment_id = await world.paid_payment(tenant)
+async def _second_attempt(world: World, payment_id: str) -> Attempt:
+    """Reserved for a payment that has its money, as when a payer turned to another method."""
     recorded = await world.recorded(payment_id)
     async with world.deps.database.transaction("arrange") as connection:
         first = await read_attempt(connection, attempt_id(payment_id, 1))
@@ -164,15 +164,44 @@ async def test_a_second_attempt_that_was_paid_too_is_not_passed_over(world: Worl
         await record_preparation(
             connection, recorded.order, Preparation(verdicts=(), attempt=second), utc_now()
         )
+    return second
 
+
+async def test_money_that_came_twice_goes_back_by_itself(world: World) -> None:
+    tenant = await world.tenant()
+    payment_id = await world.paid_payment(tenant)
+    second = await _second_attempt(world, payment_id)
+
+    refund_id = f"ref_{second.serial}"
     await world.callback(tenant.account_id, paid(payment_id, serial=second.serial))
+    async with world.deps.database.transaction("look") as connection:
+        found = await connection.exec_driver_sql(
+            "SELECT id FROM callback WHERE serial = %s", (second.serial,)
+        )
+        callback_id = found.scalar_one()
+    await world.deps.client.get_workflow_handle(f"late/{payment_id}/{callback_id}").result()
+    await world.refunded(refund_id)
     await sweeper(world).sweep_once()
 
-    async with world.deps.database.transaction("test") as connection:
+    payment = await world.call("GET", f"/v1/payments/{payment_id}", key=tenant.key)
+    refund = await world.call("GET", f"/v1/refunds/{refund_id}", key=tenant.key)
+    events = await world.call("GET", f"/v1/events?object_id={payment_id}", key=tenant.key)
+    async with world.deps.database.transaction("look") as connection:
+        again = await read_attempt(connection, second.id)
         handled = await connection.exec_driver_sql(
-            "SELECT handled_at FROM callback WHERE serial = %s", (second.serial,)
+            "SELECT handled_at IS NOT NULL FROM callback WHERE serial = %s", (second.serial,)
         )
-    assert handled.scalar_one() is None
+    assert payment.json()["status"] == "succeeded"
+    assert payment.json()["amount_refunded"] == 0
+    assert (refund.json()["status"], refund.json()["amount"]) == ("succeeded", 1999)
+    assert again is not None
+    assert (again.status, again.surplus) == (AttemptStatus.CHARGED, True)
+    assert handled.scalar_one()
+    notes = [event["payload"]["data"].get("note") for event in events.json()["items"]]
+    assert "paid_twice_to_be_refunded" in notes
+    results = await asyncio.to_thread(check_books, world.deps.database.url, quiet=False)
+    wrong = [(one.name, one.rows) for one in results if payment_id in str(one.rows)]
+    assert wrong == []
 
 
 async def test_an_app_with_overdue_notifications_is_woken(world: World) -> None:

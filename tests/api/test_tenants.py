@@ -19,18 +19,32 @@ NOBODYS = {
     "app_id": "app_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     "reconciliation_id": "rec_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     "discrepancy_id": "dis_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+    "callback_id": "cb_01KAH3W3F0Q7V2H8T0M4X5N6P7",
     "operator_id": "opr_01KAH3W3F0Q7V2H8T0M4X5N6P7",
+    "key_id": "01KAH3W3F0Q7V2H8T0M4X5N6P7",
 }
+_WHY = {"reason": "looked at it"}
 BODIES = {
     "/v1/apps/{app_id}/events/replay": {
         "since": "2026-01-01T00:00:00Z",
         "until": "2026-01-02T00:00:00Z",
     },
+    "/v1/apps/{app_id}/disable": _WHY,
+    "/v1/merchants/{merchant_id}": {"name": "Cinema"},
+    "/v1/merchants/{merchant_id}/disable": _WHY,
+    "/v1/keys/{key_id}/disable": _WHY,
+    "/v1/channel-accounts/{account_id}/disable": _WHY,
+    "/v1/channel-accounts/{account_id}/rotate": {"parameters": {"secret": "another secret"}},
     "/v1/discrepancies/{discrepancy_id}/repair": {"action": "dismiss", "reason": "looked at it"},
 }
 # Routes an app's key does not open at all.
 CLOSED_TO_APPS = {
     ("GET", "/v1/channel-accounts/{account_id}"),
+    ("GET", "/v1/callbacks/{callback_id}"),
+    ("PATCH", "/v1/channel-accounts/{account_id}"),
+    ("POST", "/v1/channel-accounts/{account_id}/rotate"),
+    ("POST", "/v1/apps/{app_id}/disable"),
+    ("POST", "/v1/apps/{app_id}/enable"),
     ("POST", "/v1/channel-accounts/{account_id}/disable"),
     ("POST", "/v1/channel-accounts/{account_id}/enable"),
     ("POST", "/v1/refunds/{refund_id}/approve"),
@@ -136,7 +150,7 @@ async def test_every_v1_route_wants_a_key(world: World) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.OPS, Role.FINANCE])
-async def test_ops_and_finance_look_at_everything_and_order_nothing(
+async def test_ops_and_finance_look_at_everything_and_order_no_payment(
     world: World, role: Role
 ) -> None:
     tenant, key = await world.tenant(), await world.key(role)
@@ -145,12 +159,14 @@ async def test_ops_and_finance_look_at_everything_and_order_nothing(
     read = await world.call("GET", f"/v1/payments/{ids['payment_id']}", key=key)
     explained = await world.call("GET", f"/v1/payments/{ids['payment_id']}/explain", key=key)
     ordered = await world.call("POST", "/v1/payments", key=key, body={})
-    refunded = await world.call("POST", "/v1/refunds", key=key, body={})
+    captured = await world.call(
+        "POST", f"/v1/payments/{ids['payment_id']}/capture", key=key, body={}
+    )
     onboarded = await world.call("POST", "/v1/apps", key=key, body={})
 
     assert (read.status_code, explained.status_code) == (200, 200)
     assert (ordered.status_code, code_of(ordered)) == (403, "forbidden")
-    assert (refunded.status_code, code_of(refunded)) == (403, "forbidden")
+    assert (captured.status_code, code_of(captured)) == (403, "forbidden")
     assert (onboarded.status_code, code_of(onboarded)) == (403, "forbidden")
 
 
@@ -168,7 +184,9 @@ async def _ids_of(world: World, tenant: Tenant) -> dict[str, str]:
         "merchant_id": tenant.merchant_id,
         "account_id": tenant.account_id,
         "app_id": tenant.app_id,
+        "callback_id": NOBODYS["callback_id"],
         "operator_id": NOBODYS["operator_id"],
+        "key_id": tenant.key.split("_")[1],
     }
 
 

@@ -64,6 +64,9 @@ class TestPayParameters(ChannelParameters):
     merchant_number: str = Field(min_length=1, max_length=32)
     secret: SecretStr
 
+    def identity(self) -> dict[str, str]:
+        return {"merchant_number": self.merchant_number}
+
     @field_validator("secret")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:

@@ -19,6 +19,34 @@ def optional(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(value for value in values if value is not None)
 
 
+WHY = {"reason": "the contract has ended"}
+REASON = (*FREE_TEXT, "x" * 201)
+WEBHOOK_URLS = (
+    *optional(TEXT),
+    "http://shop.example.com",
+    "https://127.0.0.1",
+    "https://[::1]/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://169.254.169.254/latest",
+    "https://0x7f.1/",
+    "https://2130706433/",
+    "https://localhost/",
+    "https://shop.example.com:22/",
+    "https://me@shop.example.com/",
+)
+RETURN_URLS: tuple[Any, ...] = (
+    1,
+    "https://shop.example.com/",
+    ["http://shop.example.com/"],
+    ["https://shop.example.com/?a=b"],
+    ["https://shop.example.com/#a"],
+    ["https://shop.example.com/a/../b"],
+    ["https://shop.example.com/%2e%2E/b"],
+    ["https://me@shop.example.com/"],
+    ["javascript:alert(1)"],
+    ["https://shop.example.com/"] * 11,
+)
+
 # (method, path) -> (good body, field -> wrong values)
 BODIES: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]] = {
     ("POST", "/v1/payments"): (
@@ -100,40 +128,69 @@ BODIES: dict[tuple[str, str], tuple[dict[str, Any], dict[str, tuple[Any, ...]]]]
     ),
     ("POST", "/v1/discrepancies/{discrepancy_id}/approve"): ({}, {"reason": optional(FREE_TEXT)}),
     ("POST", "/v1/discrepancies/{discrepancy_id}/reject"): ({}, {"reason": optional(FREE_TEXT)}),
-    ("POST", "/v1/channel-accounts/{account_id}/disable"): ({}, {}),
+    ("POST", "/v1/channel-accounts/{account_id}/disable"): (WHY, {"reason": REASON}),
+    ("PATCH", "/v1/channel-accounts/{account_id}"): (
+        {},
+        {
+            "methods": (1, [], ["nobody"], [1], ["test_qr"] * 33),
+            "fee_bps": (*WHOLE, None, 10_001),
+            "channel_fee_bps": (*WHOLE, 10_001),
+            "version": (*WHOLE, 0),
+        },
+    ),
+    ("POST", "/v1/channel-accounts/{account_id}/rotate"): (
+        {"parameters": {"secret": "another secret"}},
+        {
+            "parameters": (None, 1, [], {}, {"more": "x"}, {"secret": "short"}, {"secret": 1}),
+            "overlap_seconds": (*WHOLE, None, 2_592_001),
+            "version": (*WHOLE, 0),
+        },
+    ),
+    ("POST", "/v1/keys"): (
+        {"name": "second"},
+        {
+            "name": (*FREE_TEXT, "x" * 101),
+            "role": (*TEXT, "owner", "admin"),
+            "app_id": (*optional(NAME_), "app_1"),
+            "expires_at": (*optional(TEXT), "tomorrow", "2026-01-01", "2020-01-01T00:00:00Z"),
+        },
+    ),
+    ("POST", "/v1/keys/{key_id}/rotate"): ({}, {"overlap_seconds": (*WHOLE, None, 2_592_001)}),
+    ("POST", "/v1/keys/{key_id}/disable"): (WHY, {"reason": REASON}),
+    ("PATCH", "/v1/merchants/{merchant_id}"): (
+        {"name": "Cinema"},
+        {"name": (*FREE_TEXT, "x" * 101), "version": (*WHOLE, 0)},
+    ),
+    ("POST", "/v1/merchants/{merchant_id}/disable"): (WHY, {"reason": REASON}),
+    ("POST", "/v1/merchants/{merchant_id}/enable"): ({}, {}),
+    ("POST", "/v1/apps/{app_id}/disable"): (WHY, {"reason": REASON}),
+    ("POST", "/v1/apps/{app_id}/enable"): ({}, {}),
+    ("POST", "/v1/apps/{app_id}/webhook-secret/rotate"): (
+        {},
+        {"overlap_seconds": (*WHOLE, None, 2_592_001)},
+    ),
+    ("PATCH", "/v1/apps/{app_id}"): (
+        {},
+        {
+            "name": (*FREE_TEXT, "x" * 101),
+            "webhook_url": WEBHOOK_URLS,
+            "late_success": (*TEXT, "keep"),
+            "payment_limit": optional(AMOUNT),
+            "refund_approval_above": (*WHOLE, 10**14, -(10**20)),
+            "return_urls": (None, *RETURN_URLS),
+            "version": (*WHOLE, 0),
+        },
+    ),
     ("POST", "/v1/channel-accounts/{account_id}/enable"): ({}, {}),
     ("POST", "/v1/apps"): (
         {"name": "Shop"},
         {
             "name": FREE_TEXT,
-            "webhook_url": (
-                *optional(TEXT),
-                "http://shop.example.com",
-                "https://127.0.0.1",
-                "https://[::1]/",
-                "https://[::ffff:127.0.0.1]/",
-                "https://169.254.169.254/latest",
-                "https://0x7f.1/",
-                "https://2130706433/",
-                "https://localhost/",
-                "https://shop.example.com:22/",
-                "https://me@shop.example.com/",
-            ),
+            "webhook_url": WEBHOOK_URLS,
             "late_success": (*TEXT, "keep"),
             "payment_limit": optional(AMOUNT),
             "refund_approval_above": (*WHOLE, 10**14, -(10**20)),
-            "return_urls": (
-                1,
-                "https://shop.example.com/",
-                ["http://shop.example.com/"],
-                ["https://shop.example.com/?a=b"],
-                ["https://shop.example.com/#a"],
-                ["https://shop.example.com/a/../b"],
-                ["https://shop.example.com/%2e%2E/b"],
-                ["https://me@shop.example.com/"],
-                ["javascript:alert(1)"],
-                ["https://shop.example.com/"] * 11,
-            ),
+            "return_urls": RETURN_URLS,
         },
     ),
     ("POST", "/v1/operators"): (
@@ -162,7 +219,15 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "limit": ("0", "101", "-1", "1.5", "many", "1e2", ""),
     "cursor": ("%00", "not a cursor", "x" * 300, "é"),
     "status": ("paid", ""),
+    "q": ("a%20b", "x" * 129, "4111111111111111", ""),
+    "method": ("a%20b", ""),
+    "channel": ("a%20b", ""),
+    "amount": ("0", "-1", "1.5", "1e3", "many", ""),
+    "created_from": ("yesterday", "2026-01-01T00:00:00", ""),
+    "created_to": ("yesterday", "2026-01-01T00:00:00", ""),
+    "match": ("lost", ""),
     "order_no": ("a%20b", "x" * 65, ""),
+    "app_id": ("a%20b", ""),
     "payment_id": ("a%20b", ""),
     "object_id": ("a%20b", ""),
     "merchant_id": ("a%20b", ""),

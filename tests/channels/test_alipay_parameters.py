@@ -2,6 +2,7 @@ import base64
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -158,6 +159,18 @@ def test_a_full_chain_is_taken(registry: ChannelRegistry) -> None:
         "alipay_certificate",
         "alipay_root_certificate",
     }
+
+
+def test_certificates_say_when_they_run_out_and_keys_never_do(registry: ChannelRegistry) -> None:
+    parsed = registry.parse_parameters("alipay", in_certificate_mode())
+    in_keys = registry.parse_parameters("alipay", in_key_mode())
+
+    found = {one.name: one.expires_at for one in parsed.certificates()}
+
+    assert set(found) == {"app_certificate", "alipay_certificate"}
+    own = x509.load_pem_x509_certificate(in_certificate_mode()["app_certificate"].encode())
+    assert found["app_certificate"] == own.not_valid_after_utc
+    assert in_keys.certificates() == ()
 
 
 def test_an_alipay_certificate_of_another_root_is_refused(registry: ChannelRegistry) -> None:

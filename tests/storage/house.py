@@ -60,8 +60,9 @@ class House:
     """Names of what is in the books.
 
     `paid` took 50.00 by callback; 20.00 of it went back, 5.00 is going, 1.00 was refused. `late`
-    failed, then 7.00 came and goes back out of suspense. `open` waits, `other` is another app's.
-    `discrepancy` is 9.99 that the channel has and we have not, put into suspense by two people.
+    failed, then 7.00 came and goes back out of suspense. `open` waits, `other` is another app's and
+    was paid twice. `discrepancy` is 9.99 that the channel has and we have not, put into suspense by
+    two people.
     """
 
     shop: Shop
@@ -75,6 +76,7 @@ class House:
     late_refund: str
     open: str
     other: str
+    surplus_refund: str
     discrepancy: str
 
 
@@ -116,6 +118,7 @@ class Builder:
         waiting = await self._open(shop)
         other = await a_shop(self._database, webhook_url=None)
         others, _, _ = await self._paid(other, cny(3_00))
+        surplus_refund = await self._paid_twice(other, others)
         await self._answered(paid)
         await self._called(paid, attempt.serial)
         await self._drain()
@@ -131,6 +134,7 @@ class Builder:
             late_refund=late_refund,
             open=waiting.payment_id,
             other=others.payment_id,
+            surplus_refund=surplus_refund,
             discrepancy=await self._reconciled(shop),
         )
 
@@ -149,8 +153,20 @@ class Builder:
         await self._ledger.settle(
             _settlement(order, attempt, failed, Evidence(kind=EvidenceKind.QUERY))
         )
+        refund = await self._came_late(shop, attempt, money)
+        return order.payment_id, refund.refund_id
+
+    async def _paid_twice(self, shop: Shop, order: PaymentOrder) -> str:
+        """Money by a second attempt of a payment that has its money."""
+        second = an_attempt(order, shop.account, number=2)
+        async with self._database.statement("prepare attempt") as connection:
+            await payments.record_preparation(connection, order, a_preparation(second), NOON)
+        return (await self._came_late(shop, second, order.money)).refund_id
+
+    async def _came_late(self, shop: Shop, attempt: Attempt, money: Money) -> RefundOrder:
+        """Money that nobody wants: booked into suspense, and on its way back."""
         late = LateSuccess(
-            payment_id=order.payment_id,
+            payment_id=attempt.payment_id,
             attempt_id=attempt.id,
             callback_id=await self._callback(shop, attempt, money),
             policy=LateSuccessPolicy.REFUND,
@@ -161,7 +177,7 @@ class Builder:
         refund = await self._refunds.order_late_refund(late)
         assert refund is not None
         await self._book(refund)
-        return order.payment_id, refund.refund_id
+        return refund
 
     async def _open(self, shop: Shop) -> PaymentOrder:
         """One whose payer has time until a quarter of an hour from now."""

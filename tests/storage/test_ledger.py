@@ -119,8 +119,8 @@ async def test_entries_that_do_not_balance_cannot_be_committed(
         await owner.execute(
             """
             INSERT INTO ledger_entry
-                (ledger_transaction_id, ledger_account_id, amount_minor, currency)
-            SELECT ledger_transaction_id, ledger_account_id, 1, currency
+                (ledger_transaction_id, ledger_account_id, amount_minor, currency, occurred_at)
+            SELECT ledger_transaction_id, ledger_account_id, 1, currency, occurred_at
             FROM ledger_entry WHERE ledger_transaction_id = %s LIMIT 1
             """,
             [f"ltx_capture_{attempt.serial}"],

@@ -13,6 +13,7 @@ from devstack.postgres import EmbeddedPostgres
 from models.tables import (
     apps,
     callbacks,
+    changes,
     checks,
     idempotency,
     ledger,
@@ -31,6 +32,7 @@ from storage.migrate import current, head, is_current, upgrade
 TABLE_MODULES = (
     apps,
     callbacks,
+    changes,
     checks,
     idempotency,
     ledger,
@@ -110,9 +112,11 @@ def test_a_database_of_the_first_version_is_brought_up_to_date_with_its_rows(
     with psycopg.connect(empty_database) as after:
         apps_ = after.execute("SELECT id, refund_approval_above_minor FROM app").fetchall()
         told = after.execute("SELECT id, about, refund_id FROM callback").fetchall()
+        moments = after.execute("SELECT occurred_at::text FROM ledger_entry").fetchall()
         revision = after.execute("SELECT version_num FROM alembic_version").fetchall()
     assert apps_ == [("app_1", None)]
     assert told == [("cb_1", "payment", None)]
+    assert moments == [("2026-03-01 12:00:00+00",)] * 2
     assert revision == [(head(),)]
 
 
@@ -128,6 +132,11 @@ INSERT INTO channel_account (
 INSERT INTO callback (
     id, channel, account_id, channel_event_id, serial, outcome, match, headers, body, received_at
 ) VALUES ('cb_1', 'alipay', 'acc_1', 'event-1', '1', '{}', 'parked', '{}', '', now());
+SELECT post_ledger_transaction(
+    '{"id": "ltx_1", "event_type": "x", "event_id": "1", "app_id": "app_1",
+      "occurred_at": "2026-03-01T12:00:00Z", "postings": [{"amount_minor": 5, "currency": "CNY",
+      "debit": {"kind": "1101", "owner": "acc_1"},
+      "credit": {"kind": "2101", "owner": "mer_1"}}]}');
 """
 
 

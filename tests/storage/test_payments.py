@@ -15,12 +15,14 @@ from models.payment import (
     Preparation,
     Verdict,
 )
+from models.search import PaymentSearch
 from models.views import RecordedOrder
 from observability.metrics import REGISTRY
 from storage import ledger, payments
 from storage.channel_accounts import create_channel_account
 from storage.database import Database
 from storage.merchants import create_merchant
+from storage.payment_search import search_payments
 from tests.factories import (
     NOON,
     a_channel_account,
@@ -302,21 +304,26 @@ async def test_another_apps_payment_does_not_exist(database: Database) -> None:
 
     async with database.transaction("test") as connection:
         foreign = await payments.read_payment(connection, order.payment_id, app_id=mine.app.id)
-        by_number = await payments.find_payment_by_order_no(
-            connection, app_id=mine.app.id, order_no=order.order_no
+        by_number = await search_payments(
+            connection,
+            PaymentSearch(app_id=mine.app.id, number=order.order_no),
+            limit=10,
+            cursor=None,
         )
-        page = await payments.list_payments(
-            connection, app_id=mine.app.id, limit=10, cursor=None, status=None, order_no=None
+        page = await search_payments(
+            connection, PaymentSearch(app_id=mine.app.id), limit=10, cursor=None
         )
-        own = await payments.find_payment_by_order_no(
-            connection, app_id=theirs.app.id, order_no=order.order_no
+        own = await search_payments(
+            connection,
+            PaymentSearch(app_id=theirs.app.id, number=order.order_no),
+            limit=10,
+            cursor=None,
         )
 
     assert foreign is None
-    assert by_number is None
+    assert by_number.payments == ()
     assert page.payments == ()
-    assert own is not None
-    assert own.id == order.payment_id
+    assert [payment.id for payment in own.payments] == [order.payment_id]
 
 
 async def test_pages_show_every_payment_once_newest_first(database: Database) -> None:
@@ -331,13 +338,11 @@ async def test_pages_show_every_payment_once_newest_first(database: Database) ->
 
     async with database.transaction("test") as connection:
         for _ in range(4):
-            page = await payments.list_payments(
+            page = await search_payments(
                 connection,
-                app_id=shop.app.id,
+                PaymentSearch(app_id=shop.app.id, status=PaymentStatus.CREATED),
                 limit=2,
                 cursor=cursor,
-                status=PaymentStatus.CREATED,
-                order_no=None,
             )
             seen += [payment.id for payment in page.payments]
             cursor = page.next_cursor
@@ -351,9 +356,7 @@ async def test_pages_show_every_payment_once_newest_first(database: Database) ->
 async def test_a_cursor_that_is_not_ours_is_refused(database: Database, cursor: str) -> None:
     async with database.transaction("test") as connection:
         with pytest.raises(InvalidRequest) as refused:
-            await payments.list_payments(
-                connection, app_id=None, limit=10, cursor=cursor, status=None, order_no=None
-            )
+            await search_payments(connection, PaymentSearch(), limit=10, cursor=cursor)
 
     assert refused.value.problems[0].pointer == "#/cursor"
 

@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.ledger import AccountKind, LedgerAccountName, LedgerTransaction, Posting
 from models.reports import ASSETS, EXPENSES, INCOME, LIABILITIES, CurrencyDay
 from storage import ledger, reports
 from storage.database import Database
+from storage.ledger_totals import keep_adding
 from tests.storage.arrange import a_shop
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -49,9 +51,13 @@ async def test_every_report_of_random_books_equals_a_model_of_them(
         booked = _random_event(chance, f"{seed}-{number}", shop.app.id, account)
         async with database.transaction("arrange") as connection:
             await ledger.post(connection, booked)
+        if number % 50 == 0:  # so that some are added up already, and the others are not
+            async with database.transaction("add") as connection:
+                await keep_adding(connection, margin=timedelta())
         entries += _entries_of(booked)
     since = BEGIN + timedelta(days=chance.randint(0, 4))
     until = since + timedelta(days=1)
+    odd = timedelta(seconds=chance.randint(-500_000, 500_000))  # no slot begins or ends here
 
     async with database.transaction("look") as connection:
         days = await reports.channel_day(connection, account, since=since, until=until)
@@ -66,6 +72,8 @@ async def test_every_report_of_random_books_equals_a_model_of_them(
         )
         whole = await reports.trial_balance(connection, at=until)
 
+        await _expect_pages(connection, account, entries, since + odd, until + 2 * odd)
+
     for day in days:
         _expect_day(day, entries, since, until)
     own = [e for e in _of(entries, AccountKind.CHANNEL_CLEARING, "CNY") if since <= e[3] < until]
@@ -75,6 +83,37 @@ async def test_every_report_of_random_books_equals_a_model_of_them(
         statement.entries[-1].after_minor if statement.entries else statement.opening_minor
     )
     assert whole.balanced
+
+
+async def _expect_pages(
+    connection: AsyncConnection,
+    account: str,
+    entries: list[Entry],
+    since: datetime,
+    until: datetime,
+) -> None:
+    """A statement of any two moments, in pages of three: every balance is that of the model."""
+    own = _of(entries, AccountKind.CHANNEL_CLEARING, "CNY")
+    balance = sum(entry[5] for entry in own if entry[3] < min(since, until))
+    cursor, seen = None, 0
+    while cursor is not None or not seen:
+        page = await reports.account_statement(
+            connection,
+            LedgerAccountName(kind=AccountKind.CHANNEL_CLEARING, owner=account),
+            currency="CNY",
+            since=since,
+            until=until,
+            limit=3,
+            cursor=cursor,
+        )
+        assert page.opening_minor == sum(e[5] for e in own if e[3] < min(since, until))
+        assert page.balanced
+        for entry in page.entries:
+            assert entry.before_minor == balance
+            balance += entry.amount_minor
+            assert entry.after_minor == balance
+        cursor, seen = page.next_cursor, seen + 1
+    assert balance == sum(entry[5] for entry in own if entry[3] < until)
 
 
 def _expect_day(day: CurrencyDay, entries: list[Entry], since: datetime, until: datetime) -> None:
@@ -112,19 +151,21 @@ async def test_one_account_of_many_is_read_through_an_index(
         )
         connection.execute(
             "INSERT INTO ledger_entry "
-            "(ledger_transaction_id, ledger_account_id, amount_minor, currency) "
-            "SELECT 'ltx_fill_' || n, account.id, 1, 'CNY' FROM generate_series(1, 40000) n "
+            "(ledger_transaction_id, ledger_account_id, amount_minor, currency, occurred_at) "
+            "SELECT 'ltx_fill_' || n, account.id, 1, 'CNY', '2026-03-01' "
+            "FROM generate_series(1, 40000) n "
             "JOIN ledger_account account ON account.owner = 'acc_' || (n % 200 + 1)"
         )
         connection.execute("ANALYZE")
         plan = "\n".join(
             str(row[0])
             for row in connection.execute(
-                "EXPLAIN SELECT sum(entry.amount_minor) FROM ledger_account account "
-                "JOIN ledger_entry entry ON entry.ledger_account_id = account.id "
+                "EXPLAIN SELECT entry.id, booked.event_type FROM ledger_entry entry "
                 "JOIN ledger_transaction booked ON booked.id = entry.ledger_transaction_id "
-                "WHERE (account.kind, account.owner, account.currency) "
-                "= ('1101', 'acc_7', 'CNY') AND booked.occurred_at < now()"
+                "WHERE entry.ledger_account_id = (SELECT id FROM ledger_account "
+                "WHERE (kind, owner, currency) = ('1101', 'acc_7', 'CNY')) "
+                "AND (entry.occurred_at, entry.id) > ('2026-02-01', 0) "
+                "ORDER BY entry.occurred_at, entry.id LIMIT 21"
             )
         )
 

@@ -122,8 +122,10 @@ WRONGS = {
         SELECT id || '_2', 'payment.captured_again', event_id, app_id, payment_id, content_hash,
                occurred_at, posted_at
         FROM ledger_transaction WHERE event_type = 'payment.captured' AND payment_id = '{paid}';
-        INSERT INTO ledger_entry (ledger_transaction_id, ledger_account_id, amount_minor, currency)
-        SELECT ledger_transaction_id || '_2', ledger_account_id, entry.amount_minor, currency
+        INSERT INTO ledger_entry
+            (ledger_transaction_id, ledger_account_id, amount_minor, currency, occurred_at)
+        SELECT ledger_transaction_id || '_2', ledger_account_id, entry.amount_minor, currency,
+               ltx.occurred_at
         FROM ledger_entry AS entry JOIN ledger_transaction AS ltx ON ltx.id = ledger_transaction_id
         WHERE ltx.event_type = 'payment.captured' AND ltx.payment_id = '{paid}'""",
         "{paid}",
@@ -136,8 +138,10 @@ WRONGS = {
         SELECT id || '_2', event_type, event_id, app_id, payment_id, content_hash, occurred_at,
                posted_at
         FROM ledger_transaction WHERE event_type = 'payment.captured' AND payment_id = '{paid}';
-        INSERT INTO ledger_entry (ledger_transaction_id, ledger_account_id, amount_minor, currency)
-        SELECT ledger_transaction_id || '_2', ledger_account_id, entry.amount_minor, currency
+        INSERT INTO ledger_entry
+            (ledger_transaction_id, ledger_account_id, amount_minor, currency, occurred_at)
+        SELECT ledger_transaction_id || '_2', ledger_account_id, entry.amount_minor, currency,
+               ltx.occurred_at
         FROM ledger_entry AS entry JOIN ledger_transaction AS ltx ON ltx.id = ledger_transaction_id
         WHERE ltx.event_type = 'payment.captured' AND ltx.payment_id = '{paid}'""",
         "{paid}",
@@ -149,8 +153,9 @@ WRONGS = {
         SELECT id || '_2', 'refund.failed', event_id, app_id, payment_id, content_hash,
                occurred_at, posted_at
         FROM ledger_transaction WHERE event_type = 'refund.accepted' AND event_id = '{going}';
-        INSERT INTO ledger_entry (ledger_transaction_id, ledger_account_id, amount_minor, currency)
-        SELECT ltx.id || '_2', ledger_account_id, -entry.amount_minor, currency
+        INSERT INTO ledger_entry
+            (ledger_transaction_id, ledger_account_id, amount_minor, currency, occurred_at)
+        SELECT ltx.id || '_2', ledger_account_id, -entry.amount_minor, currency, ltx.occurred_at
         FROM ledger_entry AS entry JOIN ledger_transaction AS ltx ON ltx.id = ledger_transaction_id
         WHERE ltx.event_type = 'refund.accepted' AND ltx.event_id = '{going}'""",
         "{going}",
@@ -164,8 +169,18 @@ WRONGS = {
     "a success without an attempt that took money": wrong(
         "I14",
         """UPDATE attempt SET status = 'unknown', charged_at = NULL, charged_minor = NULL
-        WHERE payment_id = '{other}'""",
+        WHERE payment_id = '{other}' AND NOT surplus""",
         "{other}",
+        "I12",
+        "I25",
+    ),
+    "money that came twice is kept": wrong(
+        "I15",
+        """INSERT INTO attempt SELECT (jsonb_populate_record(attempt, jsonb_build_object(
+            'id', 'att_' || substr(payment_id, 5) || '02', 'number', 2, 'surplus', true,
+            'serial', substr(payment_id, 5) || '02'))).*
+        FROM attempt WHERE payment_id = '{paid}'""",
+        "{paid}",
         "I12",
         "I25",
     ),

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import zxingcpp
 from PIL import Image
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, Route
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, Response, Route
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (
@@ -33,6 +33,7 @@ _PHONE = {
 _DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 _SHOP = "https://shop.example/**"
 _TIMEOUT_MS = 20_000
+_REFUSED, _BROKEN = 400, 500
 
 
 def chromium_path() -> str | None:
@@ -59,8 +60,15 @@ class Person:
         page.set_default_timeout(_TIMEOUT_MS)
         page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
         page.on("console", self._hear)
+        page.on("response", self._judge)
         await page.goto(url)
         return page
+
+    def _judge(self, response: Response) -> None:
+        """A page may be refused, as a test says; what a page is made of may not, and we may not."""
+        is_page = response.request.is_navigation_request()
+        if response.status >= (_BROKEN if is_page else _REFUSED):
+            self.complaints.append(f"{response.status} for {response.url}")
 
     def _hear(self, message: Any) -> None:
         # A page that is refused is an answer, and tested as one.

@@ -225,9 +225,9 @@ async def test_the_back_button_leads_to_the_desk_as_it_stands(
 
 
 async def test_a_payer_without_javascript_pays_by_redirect(
-    somebody: Somebody, desk_of: Callable[..., Any]
+    somebody: Somebody, desk_of: Callable[..., Any], receiver: Receiver
 ) -> None:
-    _, url = await desk_of()
+    payment_id, url = await desk_of()
     page = await (await somebody(java_script_enabled=False)).open(url)
 
     await choose(page, "alipay_page")
@@ -235,6 +235,8 @@ async def test_a_payer_without_javascript_pays_by_redirect(
     await pay_at_alipay(page)
 
     await page.wait_for_url(f"{url}**")
+    await receiver.wait_for(payment_id)
+    await page.reload()
     await shows(page, "paid")
 
 

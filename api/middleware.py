@@ -60,10 +60,14 @@ class _Answer:
         except ClientDisconnect:
             self._status = _CLIENT_GONE
         except Exception:  # the last resort: whatever it is, the caller gets an id and no details
-            _log.exception("request_failed", path=self._scope["path"])
+            # The template, since the address of a cash desk is a secret.
+            _log.exception("request_failed", route=self._route())
             await self._answer_internal(receive)
         finally:
             self._count(time.perf_counter() - began)
+
+    def _route(self) -> str:
+        return getattr(self._scope.get("route"), "path", "unmatched")
 
     async def _send_with_headers(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -209,8 +209,14 @@ async def record_failure(
     await connection.execute(_FAIL, {"subject": subject, "now": now, "free": free})
 
 
-async def forget_failures(connection: AsyncConnection, subject: str) -> None:
-    await connection.execute(delete(LOGIN_FAILURE).where(LOGIN_FAILURE.c.subject == subject))
+async def forget_failures(
+    connection: AsyncConnection, subject: str, *, older_than: datetime
+) -> None:
+    """After a right password: those of its login, and of anybody those that are old."""
+    known = LOGIN_FAILURE.c
+    await connection.execute(
+        delete(LOGIN_FAILURE).where((known.subject == subject) | (known.last_at < older_than))
+    )
 
 
 async def waits_until(

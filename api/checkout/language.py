@@ -62,9 +62,9 @@ def _preferred(header: str) -> Sequence[str]:
     """The languages of an Accept-Language header, the dearest first."""
     weighed = []
     for part in header.split(",")[:_ACCEPTED_MAX]:
-        tag, _, quality = part.strip().partition(";q=")
+        tag, _, quality = part.replace(" ", "").partition(";q=")
         base = tag.strip().split("-")[0].lower()
-        if base.isalpha():
+        if base.isalpha() and _weight(quality) > 0:
             weighed.append((_weight(quality), base))
     return [base for _, base in sorted(weighed, key=lambda pair: -pair[0])]
 

@@ -24,7 +24,7 @@ from api.checkout.view import Desk, DeskState, desk_of, is_gone, state_of
 from api.dependencies import ApiDependencies, Deps
 from api.origin import is_own_origin
 from models.channel import Frozen, Redirect, ShowQrCode, SubmitForm
-from models.payment import Choice
+from models.payment import PAYMENT_ENDS, Choice, PaymentStatus
 from storage.apps import read_webhook_secret
 from storage.checkout import Checkout, read_checkout
 
@@ -37,6 +37,8 @@ _YEAR = 365 * 24 * 3600
 _STREAM_FOR = timedelta(minutes=10)
 _PING_SECONDS = 20
 _METHOD_MAX = 64
+# What an app is told on the way back: ends, and money that is held for it.
+_SIGNED = PAYMENT_ENDS | {PaymentStatus.REQUIRES_CAPTURE}
 
 
 class NoDesk(Exception):
@@ -140,6 +142,7 @@ async def state(checkout: Desked, deps: Deps) -> Response:
 @router.get("/{token}/events")
 async def events(checkout: Desked, request: Request, deps: Deps) -> Response:
     """A stream that says `move` with the payment's version each time it moves."""
+    deps.watch.expect_room(checkout.recorded.order.payment_id)
     moves = _moves(checkout, deps, _last_seen(request))
     return EventSourceResponse(moves, ping=_PING_SECONDS, headers=headers())
 
@@ -175,7 +178,8 @@ def _desk(checkout: Checkout, request: Request, deps: ApiDependencies) -> Desk:
 
 async def _way_back(checkout: Checkout, deps: ApiDependencies) -> str | None:
     order, stands = checkout.recorded.order, checkout.recorded.state
-    if order.return_url is None:
+    # By the clock it may be over a moment before it is: until then there is nothing to sign.
+    if order.return_url is None or stands.status not in _SIGNED:
         return None
     async with deps.database.statement("read hint secret") as connection:
         secret = await read_webhook_secret(connection, deps.vault, order.app_id)

@@ -1,16 +1,18 @@
 """What the cash desk shows: a payment as it stands in, a finished picture out. No decisions."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.routing import offers
-from models.channel import Capabilities, Method, NextAction
+from models.channel import Capabilities, Method, NextAction, Redirect, SubmitForm
 from models.payment import AttemptStatus, PaymentState, PaymentStatus
 from storage.checkout import Checkout
 
 # The result can be looked at for so long after the payer's time is up.
 SHOWN_AFTER = timedelta(hours=24)
+_WEB = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/|$|\?)")
 
 
 class DeskState(StrEnum):
@@ -87,7 +89,7 @@ def desk_of(
         number=checkout.next_number,
         on_phone=on_phone,
         chosen=_method(capabilities, attempt.method if attempt else None),
-        action=checkout.recorded.state.next_action if state is DeskState.WAITING else None,
+        action=_safe(checkout.recorded.state.next_action) if state is DeskState.WAITING else None,
         refusal=failure.code if failure and state in _SHOWS_FAILURE else None,
     )
 
@@ -104,6 +106,13 @@ def state_of(checkout: Checkout, now: datetime) -> DeskState:
     if now >= checkout.recorded.order.expires_at:
         return DeskState.EXPIRED
     return DeskState.CHOOSE
+
+
+def _safe(action: NextAction | None) -> NextAction | None:
+    """An address a channel gave is followed only if it is one of the web."""
+    if isinstance(action, Redirect | SubmitForm) and not _WEB.match(action.url):
+        return None
+    return action
 
 
 def _is_unknown(stands: PaymentState) -> bool:

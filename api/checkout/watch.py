@@ -32,9 +32,8 @@ class Watch:
         self, database: Database, payment_id: str
     ) -> AsyncIterator[asyncio.Queue[int]]:
         """A queue that gets the payment's version once a second. Raises RateLimited."""
+        self.expect_room(payment_id)
         queues = self._queues[payment_id]
-        if len(queues) >= WATCHERS_MAX:
-            raise RateLimited("too many watch this payment", retry_after=_RETRY)
         mine: asyncio.Queue[int] = asyncio.Queue(maxsize=1)
         queues.add(mine)
         if self._asking is None or self._asking.done():
@@ -45,6 +44,11 @@ class Watch:
             queues.discard(mine)
             if not queues:
                 self._queues.pop(payment_id, None)
+
+    def expect_room(self, payment_id: str) -> None:
+        """Raises RateLimited when too many watch a payment already."""
+        if len(self._queues.get(payment_id, ())) >= WATCHERS_MAX:
+            raise RateLimited("too many watch this payment", retry_after=_RETRY)
 
     async def _ask(self, database: Database) -> None:
         while self._queues:

@@ -1,6 +1,6 @@
 """Logging in and out, the own password, the own sessions."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
@@ -40,6 +40,8 @@ router = APIRouter(prefix="/console", include_in_schema=False)
 
 # A person mistypes; an office behind one address mistypes more often.
 _FREE_TRIES, _FREE_TRIES_OF_ADDRESS = 5, 50
+# Longer than any wait that they cost.
+_FAILURES_COUNT_FOR = timedelta(hours=1)
 _WRONG = "The login or the password is not right."
 _LOGIN_MAX = 100
 _FORM_MAX, _FIELDS_MAX = 16 * 1024, 10
@@ -99,8 +101,8 @@ async def change_password(visit: AnyVisiting) -> Response:
     deps, operator = visit.deps, visit.operator
     current, new = (str(visit.form.get(name, "")) for name in ("current", "new"))
     problem = _problem_with(operator, new, str(visit.form.get("repeated", "")))
-    if problem is None and await _proven(deps, operator.login, current) is None:
-        problem = "The present password is not right."
+    if problem is None:
+        problem = await _problem_with_present(deps, operator, current)
     if problem is None and new == current:
         # Else the password that an admin has seen would become the person's own.
         problem = "Choose another password than the present one."
@@ -149,6 +151,22 @@ async def _proven(deps: ApiDependencies, login: str, password: str) -> Operator 
     return known.operator
 
 
+async def _problem_with_present(
+    deps: ApiDependencies, operator: Operator, current: str
+) -> str | None:
+    """A session alone is no proof, and nobody guesses here faster than at the login."""
+    subject, now = f"login:{operator.login}", deps.clock()
+    async with deps.database.statement("check login waits") as connection:
+        wait = await waits_until(connection, (subject,), now=now)
+    if wait is not None:
+        return f"Too many wrong passwords: try again in {_seconds_until(wait, now)} s."
+    if await _proven(deps, operator.login, current) is not None:
+        return None
+    async with deps.database.transaction("count login failure") as connection:
+        await record_failure(connection, subject, now=now, free=_FREE_TRIES)
+    return "The present password is not right."
+
+
 async def _rehash(deps: ApiDependencies, known: Credential, password: str) -> None:
     """Keep the password under today's parameters: only now is it known."""
     hashed = await deps.passwords.hash(password)
@@ -173,7 +191,9 @@ async def _open(request: Request, deps: ApiDependencies, operator: Operator, now
         if former := request.cookies.get(COOKIE):
             await end_session(connection, token_hash(former))
         await open_session(connection, session)
-        await forget_failures(connection, f"login:{operator.login}")
+        await forget_failures(
+            connection, f"login:{operator.login}", older_than=now - _FAILURES_COUNT_FOR
+        )
     return token
 
 
@@ -209,7 +229,7 @@ def _login_page(path: str, *, problem: str | None = None, status_code: int = 200
 
 
 def _wait_page(path: str, wait: datetime, now: datetime) -> Response:
-    seconds = max(1, int((wait - now).total_seconds()) + 1)
+    seconds = _seconds_until(wait, now)
     return bare_page(
         "console/login.html",
         status_code=429,
@@ -217,6 +237,10 @@ def _wait_page(path: str, wait: datetime, now: datetime) -> Response:
         next=own_path(path),
         problem=f"Too many wrong passwords: try again in {seconds} s.",
     )
+
+
+def _seconds_until(wait: datetime, now: datetime) -> int:
+    return max(1, int((wait - now).total_seconds()) + 1)
 
 
 def _address_of(request: Request) -> str:

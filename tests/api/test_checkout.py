@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -282,6 +283,19 @@ async def test_the_stream_says_when_the_payment_moves(world: World, tenant: Tena
 
     assert first == found
     assert later > first
+
+
+async def test_a_ninth_stream_is_told_to_ask_instead(world: World, tenant: Tenant) -> None:
+    payment_id, path = await ordered(world, tenant)
+
+    async with AsyncExitStack() as watchers:
+        for _ in range(8):
+            following = world.deps.watch.following(world.deps.database, payment_id)
+            await watchers.enter_async_context(following)
+        ninth = await world.http.get(f"{path}/events")
+
+    assert ninth.status_code == 429
+    assert "retry-after" in ninth.headers
 
 
 async def _checkout(world: World, token: str) -> int:

@@ -33,19 +33,21 @@ function showTime() {
 function listen() {
   const { path, version } = desk().dataset;
   stream = new EventSource(`${path}/events?version=${version}`);
-  stream.addEventListener("move", () => refresh().catch(poll));
-  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) poll(); };
+  stream.addEventListener("move", () => refresh().catch(() => poll(POLL_EVERY)));
+  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) poll(POLL_EVERY); };
   // A proxy that swallows streams says nothing at all: ask anyway, rarely.
-  stream.onopen = () => { clearInterval(polling); polling = setInterval(ask, POLL_EVERY * 5); };
+  stream.onopen = () => poll(POLL_EVERY * 5);
 }
 
-function poll() {
-  if (polling === null) polling = setInterval(ask, POLL_EVERY);
+function poll(every) {
+  clearInterval(polling);
+  polling = setInterval(ask, every);
 }
 
 async function ask() {
   try {
     const answer = await fetch(`${desk().dataset.path}/state`);
+    if (answer.status === 410) return location.reload();
     const now = await answer.json();
     if (String(now.version) !== desk().dataset.version || now.state !== desk().dataset.state) await refresh();
   } catch { /* the next question comes by itself */ }
@@ -57,7 +59,7 @@ function settle() {
   stream?.close();
   clearInterval(polling);
   const back = document.querySelector("[data-action=return]");
-  if (back && desk().dataset.state === "paid") setTimeout(() => location.assign(back.href), BACK_AFTER);
+  if (back && ["paid", "held"].includes(desk().dataset.state)) setTimeout(() => location.assign(back.href), BACK_AFTER);
 }
 
 // A second click would say the same again.
@@ -73,5 +75,5 @@ if (desk().dataset.path) {
   showTime();
   setInterval(showTime, 1000);
   if ("over" in desk().dataset) settle();
-  else { "EventSource" in window ? listen() : poll(); setTimeout(() => { if (polling === null) poll(); }, POLL_EVERY); }
+  else { if ("EventSource" in window) listen(); poll(POLL_EVERY); }
 }

@@ -102,16 +102,16 @@ async def read_endpoint(connection: AsyncConnection, vault: Vault, app_id: str) 
     row = result.one_or_none()
     if row is None:
         return None
-    sealed: tuple[bytes | None, ...] = (row.webhook_secret, row.former)
+    sealed = [row.webhook_secret] if row.former is None else [row.webhook_secret, row.former]
     context = _secret_context(app_id)
-    secrets = tuple(vault.open(one, context=context) for one in sealed if one)
+    secrets = tuple(vault.open(one, context=context) for one in sealed)
     return Endpoint(app_id=app_id, url=row.webhook_url, secrets=secrets)
 
 
 async def read_webhook_secret(connection: AsyncConnection, vault: Vault, app_id: str) -> bytes:
     """What we sign with for an app, whether it wants notifications or not."""
-    sealed = await connection.scalar(select(APP.c.webhook_secret).where(APP.c.id == app_id))
-    return vault.open(sealed, context=_secret_context(app_id))
+    found = await connection.execute(select(APP.c.webhook_secret).where(APP.c.id == app_id))
+    return vault.open(found.scalar_one(), context=_secret_context(app_id))
 
 
 def _to_app(row: Row[tuple[object, ...]]) -> App:

@@ -1,6 +1,7 @@
 """What every test may use: a real PostgreSQL, one for the session, a fresh database per module."""
 
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from storage.database import Database
 from storage.migrate import upgrade
 
 _TEMPLATE = "paycenter_template"
+_SEED = "PAYCENTER_CHAOS_SEED"
 _EXIT_STATUS = pytest.StashKey[int]()
 _OWN_FOLDER = pytest.StashKey[str]()
 
@@ -61,6 +63,10 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
+def pytest_report_header() -> str:
+    return f"what is killed in this run, again: {_SEED}={os.environ[_SEED]}"
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """A folder of its own for each run, since PostgreSQL works in it as another user.
@@ -68,6 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
     The folder that pytest shares between runs is closed to others whenever a run begins, which
     takes the data away from under the servers of the runs before it.
     """
+    # Processes that share the tests between them have to choose the same ones.
+    os.environ.setdefault(_SEED, str(random.randrange(10**6)))
     if config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="paycenter-tests-")
         config.stash[_OWN_FOLDER] = config.option.basetemp

@@ -208,7 +208,9 @@ def test_in_certificate_mode_the_answer_names_its_certificate(issued: Any) -> No
 
 
 @pytest.mark.parametrize(
-    "serial", [None, "0" * 32, serial_number(next_alipay_certificate().certificate)]
+    "serial",
+    [None, "0" * 32, serial_number(next_alipay_certificate().certificate)],
+    ids=["none", "unknown", "another"],
 )
 def test_a_certificate_that_is_unknown_or_not_the_one_named_proves_nothing(
     serial: str | None,

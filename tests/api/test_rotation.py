@@ -7,12 +7,15 @@ from typing import Any
 import httpx
 
 from activities.accounts import AccountReader
+from activities.webhook import signed_headers
 from api.clock import utc_now
 from channels.base import Account
+from devstack.receiver import is_authentic
 from models.channel import Route
 from storage.apps import read_endpoint
 from tests.api import testpay
 from tests.api.world import Tenant, World, code_of, paid
+from tests.factories import a_notification, an_order
 
 NEW = "the second secret of the test channel"
 
@@ -99,26 +102,38 @@ async def test_another_account_is_no_rotation_and_a_wrong_value_changes_nothing(
 async def test_events_are_signed_with_both_webhook_secrets_until_the_overlap_ends(
     world: World,
 ) -> None:
-    tenant = await world.tenant(webhook_url="https://shop.example/events")
-    path = f"/v1/apps/{tenant.app_id}/webhook-secret/rotate"
-    secrets = [await _secrets(world, tenant)]
+    made = await world.call(
+        "POST",
+        "/v1/apps",
+        key=await world.admin(),
+        body={"name": "Shop", "webhook_url": "https://shop.example/events"},
+    )
+    path = f"/v1/apps/{made.json()['id']}"
+    secrets = [made.json()["webhook_secret"]]
+    fitting = [await _fitting(world, made.json()["id"], secrets)]
 
-    made = await world.call("POST", path, key=tenant.key, body={"overlap_seconds": 3600})
-    secrets.append(await _secrets(world, tenant))
-    await world.call("POST", path, key=tenant.key, body={"overlap_seconds": 0})
-    secrets.append(await _secrets(world, tenant))
+    for overlap in (3600, 0):
+        rotated = await world.call(
+            "POST",
+            f"{path}/webhook-secret/rotate",
+            key=made.json()["api_key"],
+            body={"overlap_seconds": overlap},
+        )
+        secrets.append(rotated.json()["webhook_secret"])
+        fitting.append(await _fitting(world, made.json()["id"], secrets))
 
-    assert made.json()["webhook_secret"].startswith("whsec_")
-    assert [len(one) for one in secrets] == [1, 2, 1]
-    assert secrets[1][1] == secrets[0][0]
-    assert secrets[2][0] not in secrets[1]
+    assert fitting == [[True], [True, True], [False, False, True]]
 
 
-async def _secrets(world: World, tenant: Tenant) -> tuple[bytes, ...]:
+async def _fitting(world: World, app_id: str, secrets: list[str]) -> list[bool]:
+    """Which of `secrets` the receiver may check an event sent now with."""
     async with world.deps.database.transaction("test endpoint") as connection:
-        endpoint = await read_endpoint(connection, world.deps.vault, tenant.app_id)
+        endpoint = await read_endpoint(connection, world.deps.vault, app_id)
     assert endpoint is not None
-    return endpoint.secrets
+    event, now = a_notification(an_order()), utc_now()
+    headers = signed_headers(endpoint.secrets, event, now)
+    body = event.body.encode()
+    return [is_authentic(secret, headers, body, now=now.timestamp()) for secret in secrets]
 
 
 def secret_of(account: Account) -> str:

@@ -52,7 +52,10 @@ async def test_a_happy_payment_takes_six_transactions_each_with_its_name(
     assert {name: spent[name] for name in PATH} == {
         name: count * PAYMENTS for name, count in PATH.items()
     }
-    assert set(spent) - set(PATH) <= {"sweep", "read payment", "read endpoint"}
+    # By the clock, whatever is paid: figures and sums that are kept, when keys were used, and
+    # whether parameters were replaced.
+    by_the_clock = {"sweep", "statistics", "ledger totals", "note key use", "read channel account"}
+    assert set(spent) - set(PATH) <= {"read payment", "read endpoint"} | by_the_clock
 
 
 async def test_nothing_readable_of_a_payment_is_left_in_temporal(

@@ -3,6 +3,8 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# Two processes, each with servers of its own, since much of a test is waiting. Files stay together.
+TEST := $(PY) -m pytest -q -n 2 --dist loadfile
 LOCK_TOOLS := .venvs/lock
 COMPILE := $(LOCK_TOOLS)/bin/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
@@ -22,14 +24,14 @@ up: $(READY) ## start the whole stack and keep it running until Ctrl-C
 	@$(PY) -m cli up
 
 test: $(READY) ## pass the tests
-	@$(PY) -m pytest -q
+	@$(TEST)
 
 check: $(READY) ## format, lint, types, import rules, tests: what CI runs
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy .
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest -q
+	$(TEST)
 
 format: $(READY) ## put the code into the form that check wants
 	$(PY) -m ruff format .

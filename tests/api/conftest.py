@@ -1,5 +1,7 @@
 """One Temporal server for the session; per module a database, workers, and the API over them."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
@@ -9,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+import uvicorn
 from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
@@ -126,3 +129,15 @@ async def _workers(stack: AsyncExitStack, deps: ApiDependencies, statements: Pat
         settings=_SETTINGS.model_copy(update={"statement_dir": statements}),
     )
     return build_workers(parts, first_delivery)
+
+
+@pytest.fixture
+async def address(world: World) -> AsyncIterator[str]:
+    """Where the API can be reached, for programs that go through the network."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(world.app, lifespan="off", log_config=None))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        await serving

@@ -2,27 +2,12 @@
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator
 
-import pytest
-import uvicorn
 from typer.testing import CliRunner
 
 from devstack.operators_command import operators
 from tests.api.console import Person, browser
 from tests.api.world import World
-
-
-@pytest.fixture
-async def address(world: World) -> AsyncIterator[str]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(world.app, lifespan="off", log_config=None))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await serving
 
 
 async def test_the_first_person_is_made_with_the_admin_key_and_can_be_shut_out(

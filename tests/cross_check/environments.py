@@ -3,8 +3,11 @@
 `python tests/cross_check/environments.py` makes what is missing under `.venvs/` and says so.
 """
 
+import fcntl
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +44,18 @@ class Environment:
 
     def make(self) -> None:
         """Make it, if it is not there. Raises EnvironmentMissing."""
+        with self._alone():
+            self._make()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While another process makes the same one, wait for it."""
+        self.folder.parent.mkdir(exist_ok=True)
+        with (self.folder.parent / f"{self.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _make(self) -> None:
         if self.is_ready:
             return
         self._run(sys.executable, "-m", "venv", "--clear", str(self.folder))

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.payment import AttemptStatus, PaymentOrder, PaymentStatus
+from models.reconciliation import DiscrepancyStatus
 from models.search import CallbackQueue, PaymentQueue, PaymentSearch
 from storage import payments
 from storage.callback_views import list_callbacks, read_callback_view
@@ -16,6 +17,7 @@ from storage.channel_health import channel_health
 from storage.database import Database
 from storage.discrepancies import list_discrepancies
 from storage.endpoints import list_endpoints
+from storage.explain import timeline
 from storage.notifications import list_notifications
 from storage.payment_search import search_payments
 from storage.queues import count_queues, list_queue
@@ -195,6 +197,11 @@ READS: dict[str, _Read] = {
     "events": lambda c: list_notifications(
         c, app_id=None, object_id=None, status=None, limit=20, cursor=None
     ),
+    "discrepancies": lambda c: list_discrepancies(c, app_id=None, limit=20, cursor=None),
+    "open discrepancies": lambda c: list_discrepancies(
+        c, app_id=None, status=DiscrepancyStatus.OPEN, limit=20, cursor=None
+    ),
+    "explanation": lambda c: timeline(c, "pay_1"),
     "discrepancies of a payment": lambda c: list_discrepancies(
         c, app_id=None, payment_id="pay_1", limit=20, cursor=None
     ),

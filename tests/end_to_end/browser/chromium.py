@@ -104,6 +104,8 @@ async def person(browser: Browser, *, phone: bool = False, **how: Any) -> AsyncI
 
 async def decoded(page: Page) -> str:
     """What the QR code on the page says, read from a picture of it."""
+    # The page may just have replaced itself: a code that is not drawn yet says nothing.
+    await page.locator("#qr").evaluate("image => image.decode()")
     picture = await page.locator("#qr").screenshot()
     (code,) = zxingcpp.read_barcodes(Image.open(BytesIO(picture)))
     return str(code.text)

@@ -21,6 +21,7 @@ from devstack.check_command import check
 from devstack.discrepancies_command import discrepancies
 from devstack.operators_command import operators
 from devstack.payments_command import payments
+from devstack.queues_command import callbacks, queues
 from devstack.reconcile_command import reconcile
 from devstack.reports_command import reports
 from devstack.schedules_command import schedules
@@ -38,6 +39,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Paycenter: one durable service between business apps and every third party that moves "
     "money.",
+    epilog="Ends with 0 when all is well, 1 when something was found wrong, refused or not there, "
+    "2 when the command or the settings are wrong. With --json standard output is JSON alone.",
 )
 settings_commands = typer.Typer(no_args_is_help=True, help="The environment of this process.")
 app.add_typer(apps, name="apps")
@@ -50,6 +53,8 @@ app.add_typer(books, name="books")
 app.add_typer(schedules, name="schedules")
 app.add_typer(discrepancies, name="discrepancies")
 app.add_typer(operators, name="operators")
+app.add_typer(callbacks, name="callbacks")
+app.command("queues")(queues)
 app.command("check")(check)
 app.command("reconcile")(reconcile)
 app.add_typer(reports, name="reports")

@@ -53,7 +53,8 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
     public_url: str = Field(
-        default="http://127.0.0.1:8000", description="where channels reach our callbacks and payers our cash desk"
+        default="http://127.0.0.1:8000",
+        description="where channels reach our callbacks and payers our cash desk",
     )
     initiation_timeout: timedelta = Field(
         default=timedelta(seconds=8), description="how long POST /v1/payments waits before 202"

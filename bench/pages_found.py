@@ -35,7 +35,7 @@ _SAMPLES = {
         SELECT merchant_id FROM payment GROUP BY merchant_id ORDER BY count(*) DESC LIMIT 1""",
     "rare_merchant_id": """
         SELECT merchant_id FROM payment GROUP BY merchant_id ORDER BY count(*) LIMIT 1""",
-    "key_id": "SELECT id FROM api_key ORDER BY id DESC LIMIT 1",
+    "key_id": "SELECT id FROM api_key WHERE app_id IS NOT NULL ORDER BY id DESC LIMIT 1",
     "operator_id": "SELECT id FROM operator ORDER BY id DESC LIMIT 1",
     "order_no": "SELECT order_no FROM payment ORDER BY id LIMIT 1",
     "serial": "SELECT serial FROM attempt ORDER BY id LIMIT 1",
@@ -123,8 +123,10 @@ class FoundPage:
 
 
 def found_pages(openapi: Mapping[str, Any], owner_url: str) -> list[FoundPage]:
-    """The console, the cash desk, and what the API answers to GET. Raises LookupError for a page
-    that nobody has said how to ask for."""
+    """The console, the cash desk, and what the API answers to GET.
+
+    Raises LookupError for a page that nobody has said how to ask for.
+    """
     with psycopg.connect(owner_url) as connection:
         samples = dict(_FIXED)
         for name, query in _SAMPLES.items():
@@ -141,7 +143,9 @@ def found_pages(openapi: Mapping[str, Any], owner_url: str) -> list[FoundPage]:
 def _routes() -> list[str]:
     routes = [route for router in (*ROUTERS, checkout_router) for route in router.routes]
     return [
-        route.path for route in routes if isinstance(route, APIRoute) and "GET" in route.methods
+        route.path
+        for route in routes
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ())
     ]
 
 

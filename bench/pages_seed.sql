@@ -1,6 +1,7 @@
 -- A business of ninety days, for `bench.pages`: :payments payments of 51 merchants and 5 apps, with
 -- everything that lies beside them. In which state a payment is follows from its number alone; what
--- is still open is among the newest. Half of all belong to one merchant, and few to another.
+-- is still open, or waits for somebody, is among the newest and does not grow with the business.
+-- Half of all payments belong to one merchant, and few to another.
 
 SET synchronous_commit = off;
 SET work_mem = '256MB';
@@ -32,7 +33,7 @@ FROM generate_series(1, 51) AS n,
      (VALUES (0, 'alipay', '{alipay_qr,alipay_page}'::text[]),
              (1, 'stripe', '{stripe_checkout}')) AS sides (side, channel, methods);
 INSERT INTO api_key (id, secret_hash, role, app_id, name, created_at)
-SELECT 'pk_01BENCH' || lpad(n::text, 19, '0'), sha256(n::text::bytea), 'app',
+SELECT '01BENCH' || lpad(n::text, 19, '0'), sha256(n::text::bytea), 'app',
        'app_01BENCH' || lpad((1 + n % 5)::text, 19, '0'), 'key ' || n, now() - interval '91 days'
 FROM generate_series(1, 50) AS n;
 
@@ -203,12 +204,13 @@ INSERT INTO refund (
     updated_at, succeeded_at
 )
 SELECT 'ref_' || u, app, 'pay_' || u, 'att_' || u || CASE WHEN is_second THEN '02' ELSE '01' END,
-       'refund-' || i, u, minor / 2, currency, 'sent back', 'merchant', 'pk_01BENCH0000000000000000001',
+       'refund-' || i, u, minor / 2, currency, 'sent back', 'merchant', '01BENCH0000000000000000001',
        is_waiting, md5(u), CASE WHEN is_waiting THEN 'pending_approval' ELSE 'succeeded' END,
        CASE WHEN is_waiting THEN 1 ELSE 2 END, 1, at + interval '1 hour', at + interval '2 hours',
        CASE WHEN NOT is_waiting THEN at + interval '2 hours' END
-FROM bench_seed, LATERAL (SELECT r = 30 AS is_waiting) AS waits
-WHERE r BETWEEN 10 AND 29 OR r = 30 AND i <= greatest(1000, :payments / 50);
+FROM bench_seed, LATERAL (SELECT r NOT BETWEEN 10 AND 29 AND i % 50 = 9 AND i <= 1500 AS is_waiting)
+    AS waits
+WHERE status = 'succeeded' AND (r BETWEEN 10 AND 29 OR is_waiting);
 INSERT INTO refund_transition (
     refund_id, version, app_id, from_status, to_status, evidence_kind, evidence_reference,
     evidence_detail, at
@@ -248,11 +250,11 @@ SELECT 'dis_' || u, reconciliation.id, app, account, bench_wrong.channel, day, '
        CASE WHEN stands.status = 'resolved' THEN 'found_in_order' END,
        CASE WHEN stands.status = 'awaiting_approval' THEN 'suspense' END,
        CASE WHEN stands.status = 'awaiting_approval' THEN 'to be looked into' END,
-       CASE WHEN stands.status = 'awaiting_approval' THEN 'pk_01BENCH0000000000000000001' END,
+       CASE WHEN stands.status = 'awaiting_approval' THEN '01BENCH0000000000000000001' END,
        reconciliation.created_at, reconciliation.created_at
 FROM bench_wrong
 JOIN reconciliation ON reconciliation.account_id = account AND business_day = day,
-LATERAL (SELECT CASE WHEN wrong_number % 20 = 1 THEN 'awaiting_approval'
+LATERAL (SELECT CASE WHEN wrong_number <= 25 THEN 'awaiting_approval'
                      WHEN wrong_number % 10 = 2 THEN 'open' ELSE 'resolved' END AS status) AS stands;
 INSERT INTO discrepancy_transition (discrepancy_id, version, app_id, to_status, by, detail, at)
 SELECT id, 1, app_id, status, reconciliation_id, detail, created_at FROM discrepancy;

@@ -112,10 +112,12 @@ FROM generate_series(1, {lines}) AS n,
      LATERAL (SELECT timestamptz '2026-11-19 16:00Z' + n % 86400 * interval '1 second') AS t (at);
 INSERT INTO attempt (
     id, app_id, payment_id, number, method, serial, channel, account_id, account_version, fee_bps,
-    status, amount_minor, currency, channel_reference, created_at, updated_at, charged_at, charged_minor
+    status, amount_minor, currency, channel_reference, created_at, updated_at, charged_at,
+    charged_minor
 )
-SELECT 'att_' || lpad(n::text, 15, '0'), 'app_bench', 'pay_' || lpad(n::text, 15, '0'), 1, 'alipay_qr',
-       'P' || lpad(n::text, 15, '0'), 'alipay', 'acc_bench', 1, 60, 'charged', 100 + n % 99900,
+SELECT 'att_' || lpad(n::text, 15, '0'), 'app_bench', 'pay_' || lpad(n::text, 15, '0'), 1,
+       'alipay_qr', 'P' || lpad(n::text, 15, '0'), 'alipay', 'acc_bench', 1, 60, 'charged',
+       100 + n % 99900,
        'CNY', '20261120220014' || lpad(n::text, 14, '0'), at, at, at, 100 + n % 99900
 FROM generate_series(1, {lines}) AS n,
      LATERAL (SELECT timestamptz '2026-11-19 16:00Z' + n % 86400 * interval '1 second') AS t (at);

@@ -14,6 +14,7 @@ from devstack.api_client import Access, ApiProblem
 from devstack.children import Interrupted
 from devstack.demo_day import DemoDay, reconcile_today
 from devstack.demo_rows import PAID_BY_CALLBACK, STORIES, Row, Scene, Story, play
+from devstack.demo_tour import Tour, leave_things_open, tour_lines
 from devstack.foreground import FAILURES, INTERRUPTED, interrupts_go_to, read_wishes
 from devstack.receiver import Receiver
 from devstack.sandbox_control import SandboxControl, SandboxRefused
@@ -50,22 +51,22 @@ def run_demo(data: Path, *, keep: bool) -> int:
             console.print(str(failure), style="red", markup=False)
             return 1
         try:
-            status = _play_all(stack, console)
+            status, tour = _play_all(stack, console, keep=keep)
             took = time.monotonic() - began
             console.print(f"It took {took:.0f} s, the start included. Logs: {data / 'logs'}")
             if keep:
-                _keep(stack, console)
+                _keep(stack, console, tour)
         finally:
             stack.down()
     return status
 
 
-def _play_all(stack: Stack, console: Console) -> int:
+def _play_all(stack: Stack, console: Console, *, keep: bool) -> tuple[int, Tour | None]:
     try:
-        rows, day = asyncio.run(_rows(stack, console))
+        rows, day, tour = asyncio.run(_rows(stack, console, keep=keep))
     except (ApiProblem, SandboxRefused) as problem:
         console.print(f"the demo could not go on: {problem}", style="red", markup=False)
-        return 1
+        return 1, None
     console.print(_table(rows))
     console.print("Their runs in Temporal UI:")
     for row in rows:
@@ -78,16 +79,21 @@ def _play_all(stack: Stack, console: Console) -> int:
         console.print(f"{what}: {difference}", style="red", markup=False)
     if not wrong:
         console.print("Every payment came out as it should, and so did the day.", style="green")
-    return 1 if wrong else 0
+    return (1 if wrong else 0), tour
 
 
-def _keep(stack: Stack, console: Console) -> None:
+def _keep(stack: Stack, console: Console, tour: Tour | None) -> None:
     console.print(status_table(stack))
+    if tour is not None:
+        for line in tour_lines(stack, tour):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print("The stack stays; Ctrl-C stops it.")
     stack.wait_for_interrupt()
 
 
-async def _rows(stack: Stack, console: Console) -> tuple[list[Row], DemoDay]:
+async def _rows(
+    stack: Stack, console: Console, *, keep: bool
+) -> tuple[list[Row], DemoDay, Tour | None]:
     admin = Access(url=stack.api_url, key=stack.admin_key)
     async with Receiver() as receiver, SandboxControl(stack.sandbox_url) as sandbox:
         console.print("onboarding an app, a merchant and an Alipay account")
@@ -99,7 +105,11 @@ async def _rows(stack: Stack, console: Console) -> tuple[list[Row], DemoDay]:
                 )
             console.print("reconciling the day with Alipay's bill")
             (paid,) = (row.payment_id for row in rows if row.what == PAID_BY_CALLBACK)
-            return rows, await reconcile_today(admin, shop, sandbox, paid)
+            day = await reconcile_today(admin, shop, sandbox, paid)
+            if not keep:
+                return rows, day, None
+            console.print("leaving some things open, to be looked at")
+            return rows, day, await leave_things_open(admin, shop, paid, day)
 
 
 async def _play_and_tell(story: Story, scene: Scene, done: Callable[[Row], None]) -> Row:

@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -12,16 +14,15 @@ from models.money import Money
 
 def payment_table(answer: dict[str, Any]) -> Table:
     """A page of payments."""
-    table = Table(pad_edge=False)
-    table.add_column("Payment", no_wrap=True)  # to be copied
-    for heading in ("Order", "Amount", "Method", "Status", "Created"):
-        table.add_column(heading, overflow="fold")
+    table = Table(pad_edge=False, box=SIMPLE_HEAD)  # fits 80 columns
+    table.add_column("Payment, order", no_wrap=True)  # to be copied
+    table.add_column("Amount, method", overflow="fold")
+    table.add_column("Status", no_wrap=True)
+    table.add_column("Created", overflow="fold")
     for payment in answer["items"]:
         table.add_row(
-            payment["id"],
-            payment["order_no"],
-            _money(payment),
-            payment["method"],
+            Text(f"{payment['id']}\n{payment['order_no']}"),
+            Text(f"{_money(payment)}\n{payment['method'] or 'none yet'}"),
             payment["status"],
             _instant(payment["created_at"]),
         )
@@ -32,19 +33,24 @@ def explanation(answer: dict[str, Any]) -> RenderableType:
     """The story of one payment: where it stands, what happened, what comes next."""
     payment, coming = answer["payment"], answer["next"]
     head = Text(f"{payment['id']}  {_money(payment)}  {payment['status']}", style="bold")
-    table = Table(pad_edge=False)
-    for heading in ("When", "Kind", "What", "Details"):
-        table.add_column(heading, overflow="fold")
-    for entry in answer["timeline"]:
-        table.add_row(
-            _instant(entry["at"]), entry["kind"], Text(entry["summary"]), _details(entry["detail"])
-        )
+    timeline = [part for entry in answer["timeline"] for part in _entry(entry)]
     lines = [f"Now: {coming['doing']}", f"Next: {coming['next_step']}"]
     if coming["next_step_at"]:
         lines.append(f"At: {_instant(coming['next_step_at'])}")
     if answer["run_url"]:
         lines.append(f"Run: {answer['run_url']}")
-    return Group(head, table, *(Text(line, no_wrap=True, overflow="ignore") for line in lines))
+    # An address that is broken in two cannot be clicked.
+    coming_lines = (Text(line, no_wrap=True, overflow="ignore") for line in lines)
+    return Group(head, *timeline, *coming_lines)
+
+
+def _entry(entry: dict[str, Any]) -> tuple[RenderableType, ...]:
+    """One thing that happened, and below it, moved in, what is known about it."""
+    what = Text.assemble(
+        (_instant(entry["at"]), "dim"), f" {entry['kind']}: ", (entry["summary"], "bold")
+    )
+    detail = _details(entry["detail"])
+    return (what, Padding(detail, (0, 0, 0, 4))) if detail else (what,)
 
 
 def _money(payment: dict[str, Any]) -> str:
@@ -57,4 +63,4 @@ def _instant(text: str) -> str:
 
 def _details(detail: dict[str, Any]) -> Text:
     given = ((name, value) for name, value in detail.items() if value not in (None, ""))
-    return Text("\n".join(f"{name}: {value}" for name, value in given))
+    return Text("\n".join(f"{name}: {value}" for name, value in given), overflow="fold")

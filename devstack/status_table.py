@@ -4,7 +4,12 @@ from rich.table import Table
 
 from devstack.supervisor import Stack
 
-_API_PAGES = {"API documentation": "/docs", "API metrics": "/metrics", "API health": "/readyz"}
+_API_PAGES = {
+    "Console": "/console/",
+    "API documentation": "/docs",
+    "API metrics": "/metrics",
+    "API health": "/readyz",
+}
 _SANDBOX_PAGES = {"Sandbox books": "/control/trades", "Sandbox cashier": "/alipay/cashier/<code>"}
 
 
@@ -25,6 +30,8 @@ def status_table(stack: Stack) -> Table:
             table.add_row(f"{component.name} metrics", f"{stack.plan.url(component.name)}/metrics")
     folder = stack.data_directory
     table.add_row("Admin key", f"PAYCENTER_ADMIN_KEY in {folder / 'secrets.env'}")
+    first = f"paycenter operators --data {folder} create <login> --name <name> --role admin"
+    table.add_row("First operator", first)
     table.add_row("Logs", str(folder / "logs"))
     table.add_section()
     for component in stack.components:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, Select, Text, bindparam, case, or_, select
+from sqlalchemy import RowMapping, Select, Text, bindparam, case, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.ledger import AccountKind, LedgerAccountName
@@ -115,9 +115,9 @@ _ENTRIES: _Query = (
 _NOTIFICATIONS: _Query = (
     select(NOTIFICATION)
     .where(
-        or_(
-            NOTIFICATION.c.object_id == _THIS,
-            NOTIFICATION.c.object_id.in_(select(REFUND.c.id).where(REFUND.c.payment_id == _THIS)),
+        # One set of ids, by which the index is asked: with OR all notifications would be read.
+        NOTIFICATION.c.object_id.in_(
+            union_all(select(_THIS), select(REFUND.c.id).where(REFUND.c.payment_id == _THIS))
         )
     )
     .order_by(NOTIFICATION.c.object_id, NOTIFICATION.c.sequence)

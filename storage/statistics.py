@@ -39,16 +39,17 @@ _BINS = len(BOUNDS) + 1
 _WITHIN = ", ".join(
     f"coalesce(sum(attempts) FILTER (WHERE bin = {bin_}), 0)" for bin_ in range(_BINS)
 )
-_ADDED = ", ".join(f"sum(durations[{bin_ + 1}])" for bin_ in range(_BINS))
+# Thousands of slots: sums of integers, and one type on both sides of the union, cost a quarter.
+_ADDED = ", ".join(f"sum(CAST(durations[{bin_ + 1}] AS integer))" for bin_ in range(_BINS))
 # Grouped in two steps, as one filter for each bound and attempt would take most of the time. Money
 # that was held first took as long as the app let it: that says nothing about the channel.
 _ENDED = f"""
 SELECT slot, channel, currency,
-       coalesce(sum(attempts) FILTER (WHERE status = 'charged'), 0) AS succeeded,
-       coalesce(sum(charged_minor), 0) AS succeeded_minor,
-       coalesce(sum(attempts) FILTER (WHERE status <> 'not_sent'), 0) AS ended,
-       coalesce(sum(attempts) FILTER (WHERE status = 'not_sent'), 0) AS not_sent,
-       ARRAY[{_WITHIN}] AS durations
+       CAST(coalesce(sum(attempts) FILTER (WHERE status = 'charged'), 0) AS bigint) AS succeeded,
+       CAST(coalesce(sum(charged_minor), 0) AS bigint) AS succeeded_minor,
+       CAST(coalesce(sum(attempts) FILTER (WHERE status <> 'not_sent'), 0) AS bigint) AS ended,
+       CAST(coalesce(sum(attempts) FILTER (WHERE status = 'not_sent'), 0) AS bigint) AS not_sent,
+       CAST(ARRAY[{_WITHIN}] AS bigint[]) AS durations
 FROM (
     SELECT date_bin('10 minutes', coalesce(attempt.charged_at, attempt.updated_at), 'epoch')
                AS slot,

@@ -17,7 +17,6 @@ from storage.channel_health import channel_health
 from storage.database import Database
 from storage.discrepancies import list_discrepancies
 from storage.endpoints import list_endpoints
-from storage.explain import timeline
 from storage.notifications import list_notifications
 from storage.payment_search import search_payments
 from storage.queues import count_queues, list_queue
@@ -201,7 +200,6 @@ READS: dict[str, _Read] = {
     "open discrepancies": lambda c: list_discrepancies(
         c, app_id=None, status=DiscrepancyStatus.OPEN, limit=20, cursor=None
     ),
-    "explanation": lambda c: timeline(c, "pay_1"),
     "discrepancies of a payment": lambda c: list_discrepancies(
         c, app_id=None, payment_id="pay_1", limit=20, cursor=None
     ),

@@ -8,6 +8,10 @@ CREATE INDEX rejected_callback_newest_of_an_account
 CREATE INDEX notification_newest ON notification (created_at DESC, id DESC);
 CREATE INDEX discrepancy_of_a_payment ON discrepancy (payment_id, created_at DESC, id DESC)
     WHERE payment_id IS NOT NULL;
+-- Discrepancies, all or of one status, the last found first.
+CREATE INDEX discrepancy_last_found ON discrepancy (created_at DESC, id DESC);
+CREATE INDEX discrepancy_last_found_of_a_status
+    ON discrepancy (status, created_at DESC, id DESC);
 
 -- A payment by a number that is not ours.
 CREATE INDEX payment_by_order_no ON payment (order_no);

@@ -28,6 +28,19 @@ class SandboxControl:
         """A merchant's account at Stripe: its keys and webhook secrets. A known id is changed."""
         return await self._send("POST", "/control/stripe/accounts", fields)
 
+    async def stripe_account_told_at(self, webhook_url: str) -> dict[str, Any]:
+        """The account whose webhooks go to this address."""
+        answer = await self._send("GET", "/control/stripe/accounts")
+        (found,) = (one for one in answer["accounts"] if one["webhook_url"] == webhook_url)
+        account: dict[str, Any] = found
+        return account
+
+    async def new_webhook_secret(self, account_id: str) -> str:
+        """From now on Stripe signs this account's webhooks with another secret, and no other."""
+        path = f"/control/stripe/accounts/{account_id}/webhook-secrets"
+        await self._send("POST", path)
+        return str((await self._send("DELETE", path))["webhook_secret"])
+
     async def pay(self, serial: str, **how: Any) -> dict[str, Any]:
         return await self._send("POST", "/control/trades/pay", {"out_trade_no": serial, **how})
 

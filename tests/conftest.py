@@ -20,6 +20,8 @@ from storage.migrate import upgrade
 
 _TEMPLATE = "paycenter_template"
 _SEED = "PAYCENTER_CHAOS_SEED"
+# Before anything is collected: processes that share the tests have to choose the same ones.
+os.environ.setdefault(_SEED, str(random.randrange(10**6)))
 _EXIT_STATUS = pytest.StashKey[int]()
 _OWN_FOLDER = pytest.StashKey[str]()
 
@@ -74,8 +76,6 @@ def pytest_configure(config: pytest.Config) -> None:
     The folder that pytest shares between runs is closed to others whenever a run begins, which
     takes the data away from under the servers of the runs before it.
     """
-    # Processes that share the tests between them have to choose the same ones.
-    os.environ.setdefault(_SEED, str(random.randrange(10**6)))
     if config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="paycenter-tests-")
         config.stash[_OWN_FOLDER] = config.option.basetemp

@@ -1,11 +1,14 @@
 """What a business app does with us, over and over until it is done, whatever breaks meanwhile."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import httpx
 
 from devstack.api_client import Access, ApiClient, ApiProblem
 from devstack.receiver import Receiver
@@ -31,6 +34,10 @@ HELD_CARD = Order(amount=25_00, currency="USD", method="stripe_card", payer_code
                   return_url="https://shop.example/back", capture_method="manual")  # fmt: skip
 
 HELD_QR = Order(amount=19_99, capture_method="manual")
+AT_THE_DESK = Order(amount=19_99, method=None)
+
+_STATE = re.compile(r'data-state="([a-z]+)"')
+_NUMBER = re.compile(r'name="number" value="([0-9])"')
 
 _PAYMENT_ENDS = {"succeeded", "partially_captured", "failed", "canceled", "expired"}
 _REFUND_ENDS = {"succeeded", "failed", "rejected", "canceled"}
@@ -98,6 +105,17 @@ class Customer:
     async def pays_by_card(self, _: str) -> str:
         return await self._pays(CARD)
 
+    async def pays_at_the_cash_desk(self, _: str) -> str:
+        """The payer begins on Alipay's page, turns back, and pays by a code."""
+        number = new_order_number()
+        payment = await insist(lambda: self.shop.order(AT_THE_DESK, order_no=number))
+        path = f"/v1/payments/{payment['id']}"
+        await self.until(path, {"requires_action"} | _PAYMENT_ENDS)
+        action = (await insist(lambda: self.shop.payment(payment["id"])))["next_action"]
+        async with httpx.AsyncClient(timeout=20, trust_env=False) as browser:
+            await _choose_twice(browser, action["url"])
+        return await self.until(path, _PAYMENT_ENDS)
+
     async def refunds(self, payment_id: str) -> str:
         number = new_order_number()
         refund = await insist(lambda: self.shop.refund(payment_id, 5_00, refund_no=number))
@@ -163,6 +181,27 @@ class Customer:
         return look
 
 
+async def _choose_twice(browser: httpx.AsyncClient, url: str) -> None:
+    """First Alipay's page, then a code; and the code again where it brought nothing."""
+    origin = {"origin": url.rpartition("/checkout/")[0]}
+    for _ in range(_TRIES):
+        try:
+            page = (await browser.get(url)).text
+            state = _STATE.search(page)
+            number = _NUMBER.search(page)
+            if state and state[1] not in ("choose", "waiting", "unknown"):
+                return
+            if state and number and (state[1] == "choose" or number[1] == "2"):
+                method = "alipay_page" if number[1] == "1" else "alipay_qr"
+                chosen = {"method": method, "number": number[1]}
+                await browser.post(f"{url}/pay", data=chosen, headers=origin)
+                continue
+        except httpx.HTTPError:
+            pass  # it is down; a payer loads the page again
+        await asyncio.sleep(_PAUSE_SECONDS)
+    raise AssertionError(f"the cash desk came to no end in {_TRIES} tries")
+
+
 async def _until(api: ApiClient, path: str, statuses: set[str]) -> str:
     """The status of the thing at `path`, as soon as it is one of these."""
     async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -213,6 +252,9 @@ COURSES: Mapping[str, Course] = {
     ),
     "pay at a till": Course(
         Customer.nothing, Customer.pays_at_a_till, frozenset({"succeeded", "failed"})
+    ),
+    "pay at the cash desk": Course(
+        Customer.nothing, Customer.pays_at_the_cash_desk, frozenset({"succeeded"})
     ),
     "pay by card": Course(
         Customer.nothing, Customer.pays_by_card, frozenset({"succeeded", "failed"})

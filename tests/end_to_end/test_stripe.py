@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from devstack.api_client import Access, ApiClient
 from devstack.receiver import Receiver
 from devstack.sandbox_control import SandboxControl
 from devstack.shop import Order, Shop
@@ -89,3 +90,35 @@ async def test_a_card_payment_is_refunded_in_part(
     assert told.type == "refund.succeeded"
     assert trade is not None
     assert trade["refunded_minor"] == 10_00
+
+
+async def test_webhook_secrets_are_replaced_while_payments_go_on(
+    admin: Access, shop: Shop, receiver: Receiver, sandbox: SandboxControl
+) -> None:
+    async with ApiClient(admin.url, admin.key) as api:
+        listed = await api.get(f"/v1/channel-accounts?merchant_id={shop.merchant_id}")
+        (ours,) = (one for one in listed["items"] if one["channel"] == "stripe")
+        theirs = await sandbox.stripe_account_told_at(f"{admin.url}/callbacks/stripe/{ours['id']}")
+
+        # Ours is new before theirs is: what they sign with the former one still counts.
+        await _replace_secret(api, ours["id"], "whsec_" + "n" * 32)
+        between = await _paid_by_webhook(shop, receiver, sandbox)
+        secret = await sandbox.new_webhook_secret(theirs["account_id"])
+        await _replace_secret(api, ours["id"], secret)
+        afterwards = await _paid_by_webhook(shop, receiver, sandbox)
+
+    assert between == afterwards == "requires_action -> succeeded (callback)"
+
+
+async def _replace_secret(api: ApiClient, account_id: str, secret: str) -> None:
+    body = {"parameters": {"webhook_secrets": secret}, "overlap_seconds": 3600}
+    await api.post(f"/v1/channel-accounts/{account_id}/rotate", body)
+
+
+async def _paid_by_webhook(shop: Shop, receiver: Receiver, sandbox: SandboxControl) -> str:
+    """Pay by a card that asks for proof, and say what moved the payment in the end."""
+    payment = await _pay(shop, "pm_card_threeDSecure2Required")
+    await sandbox.pay(await shop.serial_of(payment["id"]))
+    await asyncio.wait_for(receiver.wait_for(payment["id"]), timeout=30)
+    told = await shop.explain(payment["id"])
+    return [e["summary"] for e in told["timeline"] if e["kind"] == "status"][-1]

@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from engine import search_attributes
 from models.channel import Approved, CallbackFacts, ChannelEvent, Unknown
 from models.errors import Unavailable
-from models.ids import late_workflow_id, notification_workflow_id, payment_workflow_id
+from models.ids import late_workflow_id, new_id, notification_workflow_id, payment_workflow_id
 from models.notification import NotificationRun
 from models.payment import (
     CAPTURED,
@@ -132,15 +132,15 @@ async def choose_method(
 ) -> PaymentState | None:
     """Tell the payment's run what the payer at the cash desk chose; wait for what becomes of it.
 
-    None: not known in time, or the run has just ended. The same choice from the same page, from
-    another tab say, joins the first.
+    None: not known in time, too late for this choice, or the run has just ended. The same choice,
+    from another tab say, joins the first.
     """
     payment_id = recorded.order.payment_id
     answer = client.get_workflow_handle(payment_workflow_id(payment_id)).execute_update(
         PaymentWorkflow.choose,
         choice,
-        # What was chosen in vain may be chosen again later: by then the payment has moved.
-        id=f"choose-{choice.number}-{choice.method}-{recorded.state.version}",
+        # One for each click: what was chosen in vain may be chosen again.
+        id=f"choose-{new_id('cmd')}",
         rpc_timeout=within,
     )
     return await _known_in_time(answer, within)

@@ -27,18 +27,20 @@ class CashDesk:
 
     # ---- what the payer says ---------------------------------------------------------------------
 
-    def hear(self, choice: Choice) -> bool:
-        """Whether it counts: one about the next attempt, while it may be made.
+    def counts(self, choice: Choice) -> bool:
+        """Whether it is about the next attempt, while that may be made.
 
         Two tabs, or a second click, join the first.
         """
         under_way = self.choice or self._taken
         if under_way is not None:
             return under_way == choice
-        if choice.number != self.next_number or not self._may_choose():
-            return False
-        self.choice = choice
-        return True
+        return choice.number == self.next_number and self._may_choose()
+
+    def hear(self, choice: Choice) -> None:
+        """Let the process take it up, unless it joins one that is under way."""
+        if self.counts(choice) and choice != self._taken:
+            self.choice = choice
 
     def is_open_for(self, choice: Choice) -> bool:
         """Whether the payer still waits for what becomes of a choice."""

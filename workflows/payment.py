@@ -105,16 +105,21 @@ class PaymentWorkflow:
     async def choose(self, choice: Choice) -> PaymentState:
         """The payer at the cash desk chose a method: wait for what the channel says to it.
 
-        A choice that comes too late, or while it is not known whether money moved, changes nothing.
+        One that comes too late, or while it is not known whether money moved, is refused, and
+        leaves nothing in the history.
         """
-        if self._desk.hear(choice):
-            await workflow.wait_condition(
-                lambda: (
-                    not self._desk.is_open_for(choice)
-                    or lifecycle.is_end(self._journal.state.status)
-                )
+        self._desk.hear(choice)
+        await workflow.wait_condition(
+            lambda: (
+                not self._desk.is_open_for(choice) or lifecycle.is_end(self._journal.state.status)
             )
+        )
         return self._journal.state
+
+    @choose.validator
+    def _choice_counts(self, choice: Choice) -> None:
+        if not self._desk.counts(choice):
+            raise ApplicationError("it is too late for this choice", type="ChoiceTooLate")
 
     @workflow.signal
     def capture(self, capture: Capture) -> None:

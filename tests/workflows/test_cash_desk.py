@@ -4,7 +4,12 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import WorkflowHandle, WorkflowUpdateStage
+from temporalio.client import (
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
+)
+from temporalio.exceptions import ApplicationError
 
 from models.channel import (
     Approved,
@@ -38,6 +43,16 @@ async def at_the_desk(till: Till) -> Handle:
     handle = await till.start(till.order(method=None, checkout_token="token"))
     await till.initiated(handle)
     return handle
+
+
+async def is_too_late(handle: Handle, method: str, number: int = 1) -> bool:
+    """Whether a choice is refused."""
+    try:
+        await choose(handle, method, number)
+    except WorkflowUpdateFailedError as error:
+        cause = error.cause
+        return isinstance(cause, ApplicationError) and cause.type == "ChoiceTooLate"
+    return False
 
 
 async def choose(handle: Handle, method: str, number: int = 1) -> PaymentState:
@@ -120,9 +135,10 @@ async def test_a_first_attempt_that_cannot_be_closed_is_stayed_with(till: Till) 
     first = await choose(handle, "alipay_qr")
 
     second = await choose(handle, "wallet", 2)
+    third = await choose(handle, "wallet", 2)
 
-    assert second.next_action == first.next_action
-    assert till.script.told == ["pay", "close", "query"]
+    assert second.next_action == third.next_action == first.next_action
+    assert till.script.told == ["pay", "close", "query", "close", "query"]
     await till.tell(handle, approved())
     assert (await handle.result()).status is PaymentStatus.SUCCEEDED
 
@@ -180,10 +196,10 @@ async def test_a_former_code_that_is_paid_while_the_payer_chooses_settles_the_pa
 async def test_two_tabs_that_choose_the_same_make_one_attempt(till: Till) -> None:
     handle = await at_the_desk(till)
 
-    first = await choose(handle, "alipay_qr")
-    late = await choose(handle, "alipay_qr")
+    first, other = await asyncio.gather(choose(handle, "alipay_qr"), choose(handle, "alipay_qr"))
 
-    assert late.next_action == first.next_action
+    assert first.next_action == other.next_action
+    assert await is_too_late(handle, "alipay_qr")
     assert till.script.told == ["pay"]
     await till.tell(handle, approved())
     await handle.result()
@@ -207,8 +223,7 @@ async def test_nothing_is_chosen_while_it_is_unknown_whether_money_moved(till: T
     )
     await noted.wait()
 
-    await choose(handle, "wallet", 2)
-
+    assert await is_too_late(handle, "wallet", 2)
     assert till.script.told.count("pay") == 1
     await till.tell(handle, approved())
     assert (await begun.result()).status is PaymentStatus.SUCCEEDED

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -184,7 +185,8 @@ class Customer:
 async def _choose_twice(browser: httpx.AsyncClient, url: str) -> None:
     """First Alipay's page, then a code; and the code again where it brought nothing."""
     origin = {"origin": url.rpartition("/checkout/")[0]}
-    for _ in range(_TRIES):
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < until:
         try:
             page = (await browser.get(url)).text
             state = _STATE.search(page)
@@ -195,11 +197,10 @@ async def _choose_twice(browser: httpx.AsyncClient, url: str) -> None:
                 method = "alipay_page" if number[1] == "1" else "alipay_qr"
                 chosen = {"method": method, "number": number[1]}
                 await browser.post(f"{url}/pay", data=chosen, headers=origin)
-                continue
         except httpx.HTTPError:
             pass  # it is down; a payer loads the page again
         await asyncio.sleep(_PAUSE_SECONDS)
-    raise AssertionError(f"the cash desk came to no end in {_TRIES} tries")
+    raise AssertionError(f"the cash desk came to no end in {_PATIENCE_SECONDS:.0f} s")
 
 
 async def _until(api: ApiClient, path: str, statuses: set[str]) -> str:

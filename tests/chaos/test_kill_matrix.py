@@ -28,6 +28,7 @@ _MUST_REACH = {
     "pay by QR code": {"pay: before send", "settle: after", "api: after commit keep callback"},
     "pay at a till": {"pay: after answer"},
     "pay by card": {"pay: after answer"},
+    "pay at the cash desk": {"api: before update choose", "settle: after"},
     "refund": {"refund: after answer", "book_refund: after"},
     "capture": {"capture: after answer", "settle: before commit settle payment"},
     "void": {"void: after answer"},

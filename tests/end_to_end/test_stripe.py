@@ -121,4 +121,4 @@ async def _paid_by_webhook(shop: Shop, receiver: Receiver, sandbox: SandboxContr
     await sandbox.pay(await shop.serial_of(payment["id"]))
     await asyncio.wait_for(receiver.wait_for(payment["id"]), timeout=30)
     told = await shop.explain(payment["id"])
-    return [e["summary"] for e in told["timeline"] if e["kind"] == "status"][-1]
+    return str([e["summary"] for e in told["timeline"] if e["kind"] == "status"][-1])
